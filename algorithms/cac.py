@@ -1,0 +1,192 @@
+"""Coordinated actor-critic of zeng2022: Algorithm 1, and Algorithm 2 (double sampling)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from algorithms._cac_kernel import _cac
+from mdp.chain import require_aperiodic, require_irreducible
+from mdp.policy import LogLinearPolicy, joint_probabilities
+from mdp.problem import Problem
+from mdp.validate import as_float_array, require_shape
+
+Sampling = Literal["single", "double"]
+
+METRICS = (
+    "critic_error_td",
+    "critic_error_bellman",
+    "critic_error_td_error",
+    "reward_error",
+    "shared_disagreement",
+    "shared_gradient",
+    "personal_gradient",
+    "J",
+)
+"""Measured along a run: sum_i ||omega_i - omega*||^2 for the three omega*, sum_i ||lambda_i - lambda*||^2,
+||Q theta^s||^2, N ||mean shared gradient||^2, sum_i ||personal gradient_i||^2, and J."""
+
+
+@dataclass(frozen=True)
+class CACSteps:
+    """Step sizes of zeng2022 Proposition 1: alpha_0 T^-sigma_1 for the actor, beta_0, zeta_0 T^-sigma_2.
+
+    Attributes:
+        alpha_0: actor scale, nonnegative (0 freezes the policy).
+        beta_0: critic scale, positive.
+        zeta_0: reward-model scale, positive.
+        sigma_1: actor exponent in (0, 1).
+        sigma_2: critic exponent in (0, 1).
+
+    Raises:
+        ValueError: on construction, naming the argument and its value. ``sigma_2 < sigma_1`` is *not*
+            required: the claim that it must hold is one of the statements under test.
+    """
+
+    alpha_0: float = 1.0
+    beta_0: float = 1.0
+    zeta_0: float = 1.0
+    sigma_1: float = 0.6
+    sigma_2: float = 0.4
+
+    def __post_init__(self) -> None:
+        for name, floor in (("alpha_0", 0.0), ("beta_0", 0.0), ("zeta_0", 0.0)):
+            value = getattr(self, name)
+            if not isfinite(value) or value < floor or (value == 0 and name != "alpha_0"):
+                raise ValueError(f"{name} is {value:g}; step sizes are finite and positive (alpha_0 may be 0)")
+        for name in ("sigma_1", "sigma_2"):
+            value = getattr(self, name)
+            if not 0.0 < value < 1.0:
+                raise ValueError(f"{name} is {value:g}; step exponents lie strictly between 0 and 1")
+
+    def at(self, horizon: int) -> tuple[float, float, float]:
+        """Constant steps (alpha, beta, zeta) for a run of `horizon` iterations.
+
+        Args:
+            horizon: T.
+        """
+        alpha = self.alpha_0 * horizon**-self.sigma_1
+        return alpha, self.beta_0 * horizon**-self.sigma_2, self.zeta_0 * horizon**-self.sigma_2
+
+
+def cac(
+    problem: Problem,
+    horizon: int,
+    seed: int | np.random.SeedSequence | np.random.Generator,
+    *,
+    steps: CACSteps | None = None,
+    sampling: Sampling = "single",
+    radius_omega: float = 1e3,
+    radius_lambda: float = 1e3,
+    theta_0: Float[np.ndarray, "N D"] | None = None,
+    omega_0: Float[np.ndarray, "N K"] | None = None,
+    lambda_0: Float[np.ndarray, "N L"] | None = None,
+    n_checkpoints: int = 1,
+    metric_every: int = 1,
+) -> xr.Dataset:
+    """Run CAC for `horizon` iterations with constant steps and return a labelled trace.
+
+    Every iteration samples exactly from mu_theta (and d_theta), which are solved for afresh.
+
+    Args:
+        problem: log-linear policy class; any schedule.
+        horizon: T, at least 1.
+        seed: integer, SeedSequence or Generator; the same seed gives the same bits.
+        steps: step sizes; the default is that of Theorem 3.
+        sampling: ``"single"`` (Algorithm 1) or ``"double"`` (Algorithm 2).
+        radius_omega: projection radius of the critics; it should contain every omega*(theta).
+        radius_lambda: projection radius of the reward models.
+        theta_0: initial parameters (N, H + G), zeros by default.
+        omega_0: initial critics (N, K), zeros by default.
+        lambda_0: initial reward models (N, L), zeros by default.
+        n_checkpoints: how many log-spaced times to report, the last being T.
+        metric_every: measure at every so many iterations; time averages are over the measured ones.
+
+    Returns:
+        Dataset with dimension ``checkpoint`` (coordinate ``t``): each metric of `METRICS` as a running time
+        average ``<name>`` and as the last measured value ``<name>_now``; ``theta``, ``omega``, ``lam`` at the
+        end, with dimension ``agent``.
+
+    Raises:
+        TypeError: the policy is not log-linear.
+        ValueError: an argument out of range (named), initial values of a wrong shape.
+        ReducibleChainError, PeriodicChainError: the chain under the (fully supported) policy has no
+            mixing stationary law.
+
+    Source: zeng2022 Algorithms 1-2, Eqs. (9)-(13).
+    """
+    if not isinstance(problem.policy, LogLinearPolicy):
+        raise TypeError(f"cac runs on LogLinearPolicy, not {type(problem.policy).__name__}")
+    if sampling not in ("single", "double"):
+        raise ValueError(f"sampling is {sampling!r}, not 'single' or 'double'")
+    for name, count in (("horizon", horizon), ("n_checkpoints", n_checkpoints), ("metric_every", metric_every)):
+        if int(count) != count or count < 1:
+            raise ValueError(f"{name} is {count}; it is a whole number of at least 1")
+    for name, radius in (("radius_omega", radius_omega), ("radius_lambda", radius_lambda)):
+        if not radius > 0:
+            raise ValueError(f"{name} is {radius:g}; projection radii are positive")
+    mdp, policy, features = problem.mdp, problem.policy, problem.features
+    _require_mixing(problem)
+    N, D = mdp.n_agents, policy.n_parameters
+    K, L = features.phi_state.shape[1], features.phi_joint.shape[2]
+    theta = _initial("theta_0", theta_0, (N, D))
+    omega = _initial("omega_0", omega_0, (N, K))
+    lam = _initial("lambda_0", lambda_0, (N, L))
+    alpha, beta, zeta = (steps or CACSteps()).at(horizon)
+    checkpoints = np.unique(np.geomspace(1, horizon, n_checkpoints + 1).round().astype(np.int64)[1:])
+    averages, instants = np.empty((2, len(checkpoints), len(METRICS)))
+    n_actions = np.array(mdp.n_actions, dtype=np.int64)
+    _cac(
+        _generator(seed),
+        *(mdp.P, mdp.r, np.ascontiguousarray(mdp.r_bar), mdp.initial, mdp.gamma),
+        mdp.reward_noise == "gumbel",
+        *(_padded(policy), policy.n_shared, n_actions, np.stack(np.unravel_index(
+            np.arange(mdp.n_joint_actions), mdp.n_actions))),
+        *(features.phi_state, features.phi_joint, problem.schedule.matrices),
+        sampling == "double",
+        *(alpha, beta, zeta, float(radius_omega), float(radius_lambda)),
+        *(theta, omega, lam, checkpoints, int(metric_every), averages, instants),
+    )
+    data: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    for k, name in enumerate(METRICS):
+        data[name] = (("checkpoint",), averages[:, k])
+        data[f"{name}_now"] = (("checkpoint",), instants[:, k])
+    data["theta"] = (("agent", "parameter"), theta)
+    data["omega"] = (("agent", "critic_feature"), omega)
+    data["lam"] = (("agent", "reward_feature"), lam)
+    attributes = {"problem": problem.name, "sampling": sampling, "alpha": alpha, "beta": beta, "zeta": zeta}
+    return xr.Dataset(data, coords={"t": (("checkpoint",), checkpoints)}, attrs=attributes)
+
+
+def _generator(seed: int | np.random.SeedSequence | np.random.Generator) -> np.random.Generator:
+    return seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
+
+
+def _initial(name: str, value: np.ndarray | None, shape: tuple[int, int]) -> np.ndarray:
+    if value is None:
+        return np.zeros(shape)
+    array = as_float_array(name, value, 2)
+    require_shape(name, array, shape, "(agents, parameters)")
+    return array.copy()
+
+
+def _padded(policy: LogLinearPolicy) -> np.ndarray:
+    """Policy features as one (N, S, Amax, D) array; the kernel never reads the padding."""
+    S, D = policy.n_states, policy.n_parameters
+    out = np.zeros((len(policy.psi), S, max(policy.n_actions), D))
+    for i, table in enumerate(policy.psi):
+        out[i, :, : table.shape[1]] = table
+    return out
+
+
+def _require_mixing(problem: Problem) -> None:
+    """A softmax policy has full support, so irreducibility and the period do not depend on theta."""
+    uniform = [np.full((problem.mdp.n_states, k), 1.0 / k) for k in problem.mdp.n_actions]
+    P_pi = np.einsum("sa,sat->st", joint_probabilities(uniform), problem.mdp.P)
+    require_irreducible(P_pi, "P_pi")
+    require_aperiodic(P_pi, "P_pi")
