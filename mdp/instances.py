@@ -87,10 +87,9 @@ def ring3(gamma: float = 0.75) -> Problem:
         gamma: discount factor.
     """
     actions = _pushes()
-    joint = np.zeros((3, len(actions), 5))
-    joint[np.arange(3), :, np.arange(3)] = 0.5
-    joint[:, :, 3] = RING3_PULL[:, None] * actions.mean(axis=1) / 4
-    joint[:, :, 4] = (actions**2).mean(axis=1) / 2
+    joint = np.zeros((3, len(actions), 4))
+    joint[np.arange(3), :, np.arange(3)] = 0.6
+    joint[:, :, 3] = (2 * RING3_PULL[:, None] * actions.mean(axis=1) - (actions**2).mean(axis=1)) / 5
     features = Features(np.eye(3), joint)
     return Problem(ring3_mdp(gamma), _ring3_policy(), features, _ring3_schedule(), name="ring3")
 

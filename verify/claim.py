@@ -1,0 +1,192 @@
+"""Claims: a statement of a paper with its variants, each a check that returns evidence.
+
+A statement is one function with the decorator `statement`; its docstring is what the report shows: a summary
+line, the statement in LaTeX under ``.. math::``, then prose (hypotheses, derivation of a repaired form, what
+it means for the theorem that uses it).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from verify.evidence import Evidence
+
+if TYPE_CHECKING:
+    from verify.context import Context
+
+Check = Callable[["Context"], Evidence | Sequence[Evidence]]
+"""Computes the evidence for one variant."""
+
+
+class Kind(Enum):
+    """What a variant is; the value explains it."""
+
+    PRINTED = "as the paper prints it, under a plausible reading"
+    READING = "a further reading or nearby form, for comparison"
+    REPAIRED = "the nearest true statement we know"
+    SOURCE = "the cited original, where it differs"
+    CONTROL = "a deliberately wrong form that the same check must refute"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One form of a statement with its check.
+
+    Attributes:
+        kind: what it is.
+        label: short name within the kind; empty for the only one.
+        text: this form in words.
+        check: computes the evidence.
+    """
+
+    kind: Kind
+    label: str
+    text: str
+    check: Check
+
+    @property
+    def name(self) -> str:
+        """Stable key, such as ``printed``, ``printed[td-error]`` or ``control[no 1/(1-gamma)]``."""
+        kind = self.kind.name.lower()
+        return f"{kind}[{self.label}]" if self.label else kind
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of a paper.
+
+    Attributes:
+        paper: key of the paper, such as ``zeng2022``.
+        id: key of the statement in the paper's coverage list.
+        summary: one line.
+        latex: the statement as printed, LaTeX without dollars; may be empty.
+        text: prose from the docstring.
+        variants: the forms that are checked, printed ones first.
+    """
+
+    paper: str
+    id: str
+    summary: str
+    latex: str
+    text: str
+    variants: tuple[Variant, ...]
+
+    @property
+    def key(self) -> str:
+        """``paper/id``."""
+        return f"{self.paper}/{self.id}"
+
+
+def statement(paper: str, id: str) -> Callable[[Callable[[], tuple[Variant, ...]]], Callable[[], Claim]]:
+    """Decorator: turn a documented function that returns variants into one that returns a `Claim`.
+
+    Args:
+        paper: key of the paper.
+        id: key of the statement in its coverage list.
+
+    Raises:
+        ValueError: when the claim is built: no docstring, no printed variant, no negative control, or two
+            variants of one name.
+    """
+
+    def decorate(build: Callable[[], tuple[Variant, ...]]) -> Callable[[], Claim]:
+        def claim() -> Claim:
+            variants = build()
+            summary, latex, text = _parse(inspect.getdoc(build) or "")
+            key = f"{paper}/{id}"
+            if not summary:
+                raise ValueError(f"{key} has no docstring")
+            kinds = {v.kind for v in variants}
+            for needed in (Kind.PRINTED, Kind.CONTROL):
+                if needed not in kinds:
+                    raise ValueError(f"{key} has no {needed.name.lower()} variant")
+            names = [v.name for v in variants]
+            if len(set(names)) < len(names):
+                raise ValueError(f"{key} has two variants of one name: {names}")
+            return Claim(paper, id, summary, latex, text, variants)
+
+        claim.__doc__, claim.__name__, claim.__module__ = build.__doc__, build.__name__, build.__module__
+        return claim
+
+    return decorate
+
+
+def printed(check: Check, text: str, label: str = "") -> Variant:
+    """A printed variant (arguments as `Variant`).
+
+    Args:
+        check: computes the evidence.
+        text: this form in words.
+        label: short name.
+    """
+    return Variant(Kind.PRINTED, label, text, check)
+
+
+def reading(check: Check, text: str, label: str) -> Variant:
+    """A further reading (arguments as `Variant`).
+
+    Args:
+        check: computes the evidence.
+        text: this form in words.
+        label: short name.
+    """
+    return Variant(Kind.READING, label, text, check)
+
+
+def repaired(check: Check, text: str, label: str = "") -> Variant:
+    """A repaired variant (arguments as `Variant`).
+
+    Args:
+        check: computes the evidence.
+        text: this form in words.
+        label: short name.
+    """
+    return Variant(Kind.REPAIRED, label, text, check)
+
+
+def source(check: Check, text: str, label: str = "") -> Variant:
+    """The cited original (arguments as `Variant`).
+
+    Args:
+        check: computes the evidence.
+        text: this form in words.
+        label: short name.
+    """
+    return Variant(Kind.SOURCE, label, text, check)
+
+
+def control(check: Check, text: str, label: str) -> Variant:
+    """A negative control (arguments as `Variant`).
+
+    Args:
+        check: computes the evidence.
+        text: the deliberately wrong form in words.
+        label: short name.
+    """
+    return Variant(Kind.CONTROL, label, text, check)
+
+
+def _parse(doc: str) -> tuple[str, str, str]:
+    """Summary line, LaTeX under ``.. math::``, and the remaining prose of a docstring."""
+    lines = doc.splitlines()
+    summary = lines[0].strip() if lines else ""
+    latex: list[str] = []
+    prose: list[str] = []
+    inside = False
+    for line in lines[1:]:
+        if line.strip().startswith(".. math::"):
+            inside = True
+            rest = line.strip()[len(".. math::") :].strip()
+            if rest:
+                latex.append(rest)
+        elif inside and (not line.strip() or line.startswith(" ")):
+            if line.strip():
+                latex.append(line.strip())
+        else:
+            inside = False
+            prose.append(line)
+    return summary, " ".join(latex), "\n".join(prose).strip()
