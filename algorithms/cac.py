@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -140,14 +140,9 @@ def cac(
     alpha, beta, zeta = (steps or CACSteps()).at(horizon)
     checkpoints = np.unique(np.geomspace(1, horizon, n_checkpoints + 1).round().astype(np.int64)[1:])
     averages, instants = np.empty((2, len(checkpoints), len(METRICS)))
-    n_actions = np.array(mdp.n_actions, dtype=np.int64)
     _cac(
         _generator(seed),
-        *(mdp.P, mdp.r, np.ascontiguousarray(mdp.r_bar), mdp.initial, mdp.gamma),
-        mdp.reward_noise == "gumbel",
-        *(_padded(policy), policy.n_shared, n_actions, np.stack(np.unravel_index(
-            np.arange(mdp.n_joint_actions), mdp.n_actions))),
-        *(features.phi_state, features.phi_joint, problem.schedule.matrices),
+        *_tables(problem),
         sampling == "double",
         *(alpha, beta, zeta, float(radius_omega), float(radius_lambda)),
         *(theta, omega, lam, checkpoints, int(metric_every), averages, instants),
@@ -173,6 +168,19 @@ def _initial(name: str, value: np.ndarray | None, shape: tuple[int, int]) -> np.
     array = as_float_array(name, value, 2)
     require_shape(name, array, shape, "(agents, parameters)")
     return array.copy()
+
+
+def _tables(problem: Problem) -> tuple[Any, ...]:
+    """What the kernel reads and never writes, in the order of its arguments."""
+    mdp, policy, features = problem.mdp, problem.policy, problem.features
+    assert isinstance(policy, LogLinearPolicy)
+    local_of = np.stack(np.unravel_index(np.arange(mdp.n_joint_actions), mdp.n_actions))
+    return (
+        *(mdp.P, mdp.r, np.ascontiguousarray(mdp.r_bar), mdp.initial, mdp.gamma),
+        mdp.reward_noise == "gumbel",
+        *(_padded(policy), policy.n_shared, np.array(mdp.n_actions, dtype=np.int64), local_of),
+        *(features.phi_state, features.phi_joint, problem.schedule.matrices),
+    )
 
 
 def _padded(policy: LogLinearPolicy) -> np.ndarray:

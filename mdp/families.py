@@ -82,7 +82,8 @@ def random_rational_point(
     initial = rational_array(np.eye(S, dtype=int)[0]) if point_start else rows(S)
     psi = []
     for width in n_actions:
-        tabular = np.eye(S * width, dtype=int).reshape(S, width, S * width)
+        # one column per state and action of the widest agent: theta is rectangular, spare columns are zero
+        tabular = np.eye(S * max(n_actions), dtype=int).reshape(S, max(n_actions), -1)[:, :width]
         shared = rng.integers(-2, 3, size=(S, width, 1))
         psi.append(np.concatenate([shared, tabular], axis=2))
     return RationalPoint(

@@ -74,7 +74,7 @@ def require_probability_rows(name: str, array: np.ndarray) -> None:
         raise ValueError(f"{name}{_index(where)} is {array[where]:g}; probabilities are not negative")
     sums = array.sum(axis=-1)
     off = np.argwhere(np.abs(sums - 1.0) > ROW_SUM_TOLERANCE)
-    if off.size:
+    if len(off):  # a vector has one row sum: argwhere then gives a single empty index
         where = tuple(int(k) for k in off[0])
         total = float(sums[where])
         raise ValueError(f"{name}{_index(where)} sums to {total:.15g}, not 1")

@@ -41,12 +41,15 @@ class Variant:
         label: short name within the kind; empty for the only one.
         text: this form in words.
         check: computes the evidence.
+        part: which line of a statement with several lines this is about; readings of the same part are
+            alternatives, parts stand or fall together.
     """
 
     kind: Kind
     label: str
     text: str
     check: Check
+    part: str = ""
 
     @property
     def name(self) -> str:
@@ -115,15 +118,16 @@ def statement(paper: str, id: str) -> Callable[[Callable[[], tuple[Variant, ...]
     return decorate
 
 
-def printed(check: Check, text: str, label: str = "") -> Variant:
+def printed(check: Check, text: str, label: str = "", part: str = "") -> Variant:
     """A printed variant (arguments as `Variant`).
 
     Args:
         check: computes the evidence.
         text: this form in words.
         label: short name.
+        part: which line of the statement.
     """
-    return Variant(Kind.PRINTED, label, text, check)
+    return Variant(Kind.PRINTED, label, text, check, part)
 
 
 def reading(check: Check, text: str, label: str) -> Variant:

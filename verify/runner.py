@@ -11,6 +11,20 @@ from verify.context import Context
 from verify.evidence import Evidence, Verdict, combine
 
 
+WEAKEST_FIRST = (
+    Verdict.REFUTED,
+    Verdict.UNSATISFIABLE,
+    Verdict.INCONCLUSIVE,
+    Verdict.AMBIGUOUS,
+    Verdict.OUT_OF_SCOPE,
+    Verdict.VACUOUS,
+    Verdict.CONSISTENT,
+    Verdict.HOLDS,
+    Verdict.PROVED,
+)
+"""Which part's verdict a statement with several parts takes."""
+
+
 @dataclass(frozen=True)
 class VariantResult:
     """Outcome of one variant.
@@ -49,9 +63,17 @@ class ClaimResult:
 
     @property
     def verdict(self) -> Verdict:
-        """Verdict of the printed statement: the common one of its readings, or ambiguous."""
-        verdicts = {v.verdict for v in self.variants if v.variant.kind is Kind.PRINTED}
-        return verdicts.pop() if len(verdicts) == 1 else Verdict.AMBIGUOUS
+        """Verdict of the printed statement.
+
+        Readings of one part that agree give that part's verdict, and it is ambiguous otherwise. Parts stand or
+        fall together: one refuted line refutes the statement.
+        """
+        parts: dict[str, set[Verdict]] = {}
+        for v in self.variants:
+            if v.variant.kind is Kind.PRINTED:
+                parts.setdefault(v.variant.part, set()).add(v.verdict)
+        found = {next(iter(s)) if len(s) == 1 else Verdict.AMBIGUOUS for s in parts.values()}
+        return next(v for v in WEAKEST_FIRST if v in found)
 
     @property
     def controls_refuted(self) -> bool:

@@ -1,0 +1,1 @@
+"""Speed of the kernels against C; run ``python -m benchmarks``."""

@@ -1,0 +1,114 @@
+"""zeng2022 Sec. 3.2: consensus of the shared parameters under Assumptions 1-2."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+
+from mdp.network import Schedule, disagreement_norm
+from verify.claim import Variant, control, printed, repaired, source, statement
+from verify.context import Context
+from verify.evidence import Evidence, Relation, Rigor, Witness, exact_evidence
+from verify.networks import ROUNDING, Bound, cut_bound, nedic_2009_bound, random_schedule
+
+
+@statement("zeng2022", "consensus")
+def consensus() -> tuple[Variant, ...]:
+    r"""Under Assumptions 1-2 repeated averaging brings the shared parameters to a common vector, geometrically.
+
+    .. math:: \tilde\theta^s_t = W_t\, \theta^s_t, \qquad
+        \|Q\, W_{t+B-1} \cdots W_t\, \theta\| \le \rho\, \|Q\, \theta\|, \quad \rho < 1, \quad
+        Q = I - \tfrac1N 1 1^T
+
+    True as printed for the averaging itself (with the actor's gradient steps the shared parameters agree only up
+    to O(alpha)). The cited factor per window (Nedic, Olshevsky, Ozdaglar and Tsitsiklis, 2009) is
+    ``rho^2 = 1 - c / (2 N^2)``.
+
+    Repaired (sharper): ``rho^2 = 1 - 8 c (1 - c) sin^2(pi / 2N)``. Derivation. Sort x at the start of the window.
+    For the cut d between the d-th and (d+1)-th value let t_d be the first time that a positive weight crosses
+    it; until then the values left of it stay at least x_d and those right of it at most x_(d+1). A step with
+    doubly stochastic W shrinks ``||Qx||^2`` by ``sum_{i<j} (W^T W)_ij (x_i - x_j)^2``. Across a cut S that is
+    crossed, ``sum_{i in S, j not in S} (W^T W)_ij = sum_k a_k (1 - a_k)`` with ``a_k = sum_{i in S} W_ki``. What
+    leaves S also enters it, so one row inside and one outside are mixed; both have their own weight and the
+    crossing weight at least c, hence ``c <= a_k <= 1 - c`` and the sum is at least ``2 c (1 - c)``. The squared
+    difference of a pair is at least the sum of the squared gaps of the cuts it spans, so over the window the
+    decrease is at least ``2 c (1 - c) sum_d (x_d - x_(d+1))^2``, and the smallest eigenvalue of the path's
+    Laplacian on vectors of mean zero is ``4 sin^2(pi / 2N)``. Equality for N = 2 and W = [[1-c, c], [c, 1-c]].
+    """
+    return (
+        printed(
+            lambda c: _largest_excess(c, lambda N, w: 1.0 - 1e-6, "largest contraction factor of a window minus one"),
+            "every window of B steps contracts disagreement by a factor below one",
+        ),
+        source(
+            lambda c: _largest_excess(c, nedic_2009_bound, "contraction of a window minus sqrt(1 - c/(2 N^2))"),
+            "the factor of Nedic et al. (2009)",
+        ),
+        repaired(
+            lambda c: _largest_excess(
+                c, cut_bound, "contraction of a window minus sqrt(1 - 8 c (1-c) sin^2(pi/2N))"
+            ),
+            "the sharper factor derived above",
+        ),
+        control(_disconnected, "Assumption 1 dropped: two groups that never talk", "disconnected"),
+        control(_no_self_weight, "W_ii >= c dropped: two agents that swap", "no self weight"),
+        control(
+            lambda c: _largest_excess(
+                c,
+                lambda N, w: float(np.sqrt(max(0.0, 1 - 9 * w * (1 - w) * np.sin(np.pi / (2 * N)) ** 2))),
+                "contraction of a window minus sqrt(1 - 9 c (1-c) sin^2(pi/2N))",
+            ),
+            "the repaired factor with 9 for 8",
+            "9 for 8",
+        ),
+    )
+
+
+def _largest_excess(context: Context, bound: Bound, quantity: str) -> Evidence:
+    """Largest measured contraction minus a bound: structured worst cases, then random schedules."""
+    rng = context.rng(4)
+    worst, witness, count = -np.inf, None, 0
+    for matrices in [*_structured(), *(random_schedule(rng) for _ in range(context.profile.n_search))]:
+        schedule = Schedule.periodic(matrices)
+        excess = schedule.contraction - bound(schedule.n_agents, schedule.min_weight)
+        count += 1
+        if excess > worst:
+            worst = excess
+            values = {f"W_{k}": W for k, W in enumerate(matrices)}
+            witness = Witness(f"contraction {schedule.contraction:.9g}, excess {excess:.3g}", values)
+    return exact_evidence(
+        quantity, worst, ROUNDING, Relation.AT_MOST, rigor=Rigor.FLOAT, instances=count, witness=witness
+    )
+
+
+def _structured() -> list[list[np.ndarray]]:
+    """Slow schedules: lazy paths, at once and one edge at a time, with small and large weights."""
+    cases = []
+    for N in (2, 3, 4, 6):
+        for c in (0.02, 0.1, 0.25, 0.33 if N > 2 else 0.5):
+            laplacian = nx.laplacian_matrix(nx.path_graph(N)).toarray()
+            cases.append([np.eye(N) - c * laplacian])
+            steps = []
+            for i in range(N - 1):
+                W = np.eye(N)
+                W[i : i + 2, i : i + 2] = [[1 - c, c], [c, 1 - c]]
+                steps.append(W)
+            cases.append(steps)
+    return cases
+
+
+def _disconnected(context: Context) -> Evidence:  # noqa: ARG001
+    pair = np.full((2, 2), 0.5)
+    W = np.block([[pair, np.zeros((2, 2))], [np.zeros((2, 2)), pair]])
+    return exact_evidence(
+        "contraction factor", disagreement_norm(W), 1 - 1e-9, Relation.AT_MOST, rigor=Rigor.FLOAT, instances=1,
+        witness=Witness("two pairs that never exchange anything", {"W": W}),
+    )
+
+
+def _no_self_weight(context: Context) -> Evidence:  # noqa: ARG001
+    W = np.array([[0.0, 1.0], [1.0, 0.0]])
+    return exact_evidence(
+        "contraction factor", disagreement_norm(W), 1 - 1e-9, Relation.AT_MOST, rigor=Rigor.FLOAT, instances=1,
+        witness=Witness("two agents that swap their parameters for ever", {"W": W}),
+    )

@@ -1,0 +1,118 @@
+"""zhang2025 Algorithm 1, lines 9-16: does the TD error times the score point along the policy gradient?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from flint import fmpq
+
+from mdp.direction import READINGS, DirectionReading, direction, undiscounted_direction
+from mdp.rational import RationalPoint
+from verify.claim import Kind, Variant, control, repaired, statement
+from verify.context import Context
+from verify.evidence import Evidence, Relation, exact_evidence
+from verify.identities import exact_identity, misalignment, problem_witness, rational_points
+from verify.zhang2025.restart import signed_cosine
+
+REPAIRED = DirectionReading(data="restart", critic="original", form="advantage", flipped=False)
+"""The reading that is exactly (1 - gamma) grad J; `repaired` in the ledger."""
+
+
+@statement("zhang2025", "algorithm-1-direction")
+def algorithm_1_direction() -> tuple[Variant, ...]:
+    r"""The gossiped TD errors times the scores estimate the policy gradient direction of Lemma 4.3.
+
+    .. math:: \delta_{t,l}^i = \hat Q(s_{t,l}, a_{t,l}; W_t^i) - r_{t,l+1}^i - \gamma \hat Q(s_{t,l+1}, a_{t,l+1}; W_t^i),
+        \qquad d_t^i = \frac1M \sum_{l=0}^{M-1} \tilde\delta_{t,l}^i\, \psi_{t,l}^i
+
+    Computed with an exact critic, exact gossip and stationary data, for every reading: the kernel that generates
+    the data, the kernel whose Q the critic is, the form of the TD error, its sign.
+
+    *As printed, with one kernel throughout*, ``E[delta | s, a] = Q - r - gamma E Q(s', a') = 0`` by the Bellman
+    equation that defines Q, for any law of (s, a): the better the critic, the closer the expected direction is to
+    zero. *As printed, with restart data and the original Q*, what is left is ``(1 - gamma) (Q - r)`` up to a
+    constant, which has lost the immediate reward: it is zero whenever the next state does not depend on the
+    action, and can point against grad J. Both signs fail, since the expected direction is zero or not parallel.
+
+    Repaired, in order of departure: (1) ``Q - E_pi Q`` of the original kernel on restart data is exactly
+    ``(1 - gamma) grad J``; (2) so is the *undiscounted* ``r + V(s') - V(s)`` with the original V on restart data,
+    from one sample and no sum over actions, because the restart itself discounts:
+    ``E[r + V(s') | s, a] = r + gamma P V + (1 - gamma) V(s0) = Q + const``.
+
+    For Theorem 5.10: the bound on ``||h - g||`` replaces delta by the advantage under the expectation (Eq. 30),
+    which is where the printed direction and the gradient part.
+    """
+    return (
+        *(_variant(r) for r in READINGS),
+        repaired(
+            lambda c: _scaled_gradient(c, lambda p: direction(p.exact(), p.restart(), REPAIRED)),
+            "Q - E_pi Q of the original kernel on restart data: exactly (1 - gamma) grad J",
+            "advantage",
+        ),
+        repaired(
+            lambda c: _scaled_gradient(c, lambda p: undiscounted_direction(p.exact())),
+            "r + V(s') - V(s), undiscounted, original V on restart data: exactly (1 - gamma) grad J",
+            "undiscounted",
+        ),
+        control(
+            lambda c: _scaled_gradient(c, lambda p: -direction(p.exact(), p.restart(), REPAIRED)),
+            "the repaired direction with its sign reversed",
+            "sign",
+        ),
+        control(
+            lambda c: _scaled_gradient(
+                c, lambda p: direction(p.exact(), p.restart(), REPAIRED) / (1 - p.gamma)
+            ),
+            "the repaired direction claimed to be (1 - gamma) grad J after division by 1 - gamma",
+            "scale",
+        ),
+    )
+
+
+def _variant(reading: DirectionReading) -> Variant:
+    """As printed where the TD form and sign are those of line 9; a reading otherwise."""
+    as_printed = reading.form == "q" and not reading.flipped
+    return Variant(
+        Kind.PRINTED if as_printed else Kind.READING,
+        reading.label,
+        f"TD form {reading.form}{', sign reversed' if reading.flipped else ''}; data from the {reading.data} kernel; "
+        f"critic of the {reading.critic} kernel",
+        lambda c: _alignment(c, reading),
+    )
+
+
+def _alignment(context: Context, reading: DirectionReading) -> Evidence:
+    """Worst misalignment of E[d] with grad J over exact problems, and the cosines."""
+    worst, witness, cosines, zeros = fmpq(0), None, [], 0
+    for point in rational_points(context, point_start=True):
+        original = point.exact()
+        expected = direction(original, point.restart(), reading)
+        if not (original.grad_J != 0).any():
+            continue
+        value = misalignment(expected, original.grad_J)
+        zeros += not (expected != 0).any()
+        cosines.append(signed_cosine(value))
+        worst = max(worst, value)
+        if witness is None and value != 0:
+            witness = problem_witness(
+                point, f"E[d] under the reading '{reading.label}' is not a positive multiple of grad J",
+                **{"E[d]": expected, "grad J": original.grad_J},
+            )
+    if zeros == len(cosines):
+        note = "E[d] is exactly zero on every problem"
+    else:
+        note = f"cosine with grad J from {min(cosines):.3f}, median {np.median(cosines):.3f}, to {max(cosines):.3f}"
+    evidence = exact_evidence(
+        "misalignment 1 - cos|cos| of E[d] with grad J, worst", worst, 0, Relation.EQUAL, instances=len(cosines),
+        witness=witness, note=note,
+    )
+    return replace(evidence, sample=tuple(cosines))
+
+
+def _scaled_gradient(context: Context, compute: object) -> Evidence:
+    def residual(point: RationalPoint) -> np.ndarray:
+        gap: np.ndarray = compute(point) - (1 - point.gamma) * point.exact().grad_J_by_solve  # type: ignore[operator]
+        return gap
+
+    return exact_identity(context, "E[d] - (1 - gamma) grad J", residual, point_start=True)

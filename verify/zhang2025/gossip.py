@@ -1,0 +1,192 @@
+"""zhang2025 Appendix C: the consensus rate quoted in Eqs. (20) and (26)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import networkx as nx
+import numpy as np
+from flint import arb, fmpq
+
+from mdp.linear import rational_array, to_float
+from mdp.network import disagreement_norm, metropolis_weights, row_deviation
+from verify.claim import Variant, control, printed, reading, repaired, source, statement
+from verify.context import Context
+from verify.evidence import Evidence, Relation, Rigor, Witness, exact_evidence
+from verify.networks import ROUNDING, Bound, cut_bound, random_connected
+
+ROUNDS = 12
+"""Gossip rounds over which powers are compared exactly; ours."""
+
+LARGEST_N = 64
+"""Agents up to which the closing inequality is enclosed; beyond, the docstring's induction takes over."""
+
+
+@statement("zhang2025", "consensus-rate")
+def consensus_rate() -> tuple[Variant, ...]:
+    r"""Rows of A^t approach the average like (1 - eta^(N-1))^t.
+
+    .. math:: \big\| (A^{t})_{i,:} - \tfrac1N 1^T \big\| = O\big((1 - \eta^{N-1})^{t}\big)
+
+    Quoted from Nedic and Ozdaglar (2009), whose Proposition 1 gives, entrywise,
+    ``2 (1 + eta^-B0) / (1 - eta^B0) (1 - eta^B0)^(t / B0)`` with ``B0 = (N - 1) B``: the exponent there is t / B0. The
+    paper drops the division by B0, so its rate does not follow from its source.
+
+    *As printed*, Assumption 5.1 does not ask the graph to be connected (nothing in the paper does), and with A = I
+    nothing converges. *With a connected graph* the printed rate is nevertheless true for the fixed A of the paper,
+    symmetric or not, for all N and eta, with the constant sqrt(1 - 1/N): by the argument in
+    `verify.zeng2022.consensus`, ``||A - 11^T/N||^2 <= 1 - 8 eta (1 - eta) sin^2(pi / 2N)`` (the repaired rate, sharp
+    for N = 2 and to first order in eta on paths), and this is at most ``(1 - eta^(N-1))^2`` as soon as
+    ``4 (1 - eta) sin^2(pi / 2N) >= eta^(N-2)``. A row contains its own weight and a neighbour's, so eta <= 1/2, and
+    both sides are monotone in eta: it is enough to look at eta = 1/2. N up to 64 is enclosed in interval
+    arithmetic; from N = 7 on, ``sin x >= 2x/pi`` leaves ``2 / N^2 >= 2^(2-N)``, which is true at 7 and stays so.
+
+    It would fail for time-varying matrices that are connected only over windows (see the reading).
+    """
+    return (
+        printed(_unconnected, "Assumption 5.1 as printed, which does not ask for a connected graph", "literal"),
+        printed(
+            lambda c: (_exact_powers(c, _printed_square), _largest_norm(c, _printed_rate), *_closing_inequality()),
+            "with a connected graph",
+            "connected",
+        ),
+        reading(
+            _windows, "time-varying matrices, connected over windows of three rounds", "connected over windows"
+        ),
+        source(
+            lambda c: _largest_entry_ratio(c), "Nedic and Ozdaglar (2009), Prop. 1, with exponent t / (N - 1)"
+        ),
+        repaired(
+            lambda c: _largest_norm(c, cut_bound),
+            "||A - 11^T/N|| <= sqrt(1 - 8 eta (1 - eta) sin^2(pi / 2N)), A directed or not",
+        ),
+        control(_path_of_four, "the rate (1 - eta)^t on a path of four agents", "rate 1 - eta"),
+    )
+
+
+def _printed_rate(n_agents: int, min_weight: float) -> float:
+    return 1.0 - min_weight ** (n_agents - 1)
+
+
+def _printed_square(n_agents: int, min_weight: fmpq, power: int) -> fmpq:
+    return (1 - fmpq(1, n_agents)) * (1 - min_weight ** (n_agents - 1)) ** (2 * power)
+
+
+def _least_positive(A: np.ndarray) -> fmpq:
+    return min(x for x in A.ravel() if x > 0)
+
+
+def _unconnected(context: Context) -> Evidence:  # noqa: ARG001
+    A = rational_array(np.eye(2, dtype=int))
+    eta = fmpq(1, 2)
+    measured = max(row_deviation(A, ROUNDS)) / _printed_square(2, eta, ROUNDS)
+    return exact_evidence(
+        f"squared deviation of A^{ROUNDS} over its bound", measured, 1, Relation.AT_MOST, instances=1,
+        witness=Witness(
+            "two agents without an edge: A = I meets Assumption 5.1 with eta = 1/2 and never averages",
+            {"A": A, "eta": eta, f"squared deviation after {ROUNDS} rounds": max(row_deviation(A, ROUNDS))},
+        ),
+    )
+
+
+def _exact_powers(context: Context, bound: object) -> Evidence:
+    """Largest squared row deviation over the bound, for exact random matrices and every t up to ROUNDS."""
+    rng, worst = context.rng(5), fmpq(0)
+    for k in range(context.profile.n_rational):
+        A = random_connected(rng, symmetric=bool(k % 2))
+        eta = _least_positive(A)
+        for t in range(1, ROUNDS + 1, 3):
+            worst = max(worst, max(row_deviation(A, t)) / bound(len(A), eta, t))  # type: ignore[operator]
+    return exact_evidence(
+        f"squared row deviation over its bound, t up to {ROUNDS}, worst", worst, 1, Relation.AT_MOST,
+        instances=context.profile.n_rational,
+    )
+
+
+def _largest_norm(context: Context, bound: Bound) -> Evidence:
+    """Largest ``||A - 11^T/N||`` minus a bound: paths, rings, complete graphs with extreme weights, then random."""
+    rng, worst, witness, count = context.rng(6), -np.inf, None, 0
+    for A in [*_structured(), *(to_float(random_connected(rng)) for _ in range(context.profile.n_search))]:
+        norm = disagreement_norm(A)
+        excess = norm - bound(len(A), float(A[A > 0].min()))
+        count += 1
+        if excess > worst:
+            worst, witness = excess, Witness(f"norm {norm:.9g}, excess {excess:.3g}", {"A": A})
+    return exact_evidence(
+        "||A - 11^T/N|| minus its bound, worst", worst, ROUNDING, Relation.AT_MOST, rigor=Rigor.FLOAT,
+        instances=count, witness=witness,
+    )
+
+
+def _structured() -> list[np.ndarray]:
+    cases = []
+    for N in (2, 3, 4, 5, 8):
+        for graph in (nx.path_graph(N), nx.complete_graph(N), nx.star_graph(N - 1)):
+            laplacian = nx.laplacian_matrix(graph).toarray()
+            top = max(dict(graph.degree).values())
+            cases += [np.eye(N) - eta * laplacian for eta in (0.01, 0.1 / top, 1 / (top + 1))]
+            cases.append(metropolis_weights(nx.convert_node_labels_to_integers(graph)))
+        shift = np.roll(np.eye(N), 1, axis=1)
+        cases += [eta * np.eye(N) + (1 - eta) * shift for eta in (0.05, 0.5, 0.9)]
+    return cases
+
+
+def _closing_inequality() -> tuple[Evidence, Evidence]:
+    """``4 (1 - eta) sin^2(pi / 2N) - eta^(N-2)`` at eta = 1/2: exactly zero at N = 2 and 3, enclosed from 4 on."""
+    exact_sines = {2: Fraction(1, 2), 3: Fraction(1, 4)}  # sin^2 of 45 and of 30 degrees
+    at_small = min(2 * sine - Fraction(1, 2 ** (N - 2)) for N, sine in exact_sines.items())
+    margins = [2 * (arb.pi() / (2 * N)).sin() ** 2 - arb(1) / 2 ** (N - 2) for N in range(4, LARGEST_N + 1)]
+    lowest = min(margins, key=lambda m: float(m.lower()))
+    what = "4 (1-eta) sin^2(pi/2N) - eta^(N-2) at eta = 1/2"
+    return (
+        exact_evidence(f"{what}, N = 2 and 3", at_small, 0, Relation.AT_LEAST, instances=2),
+        Evidence(
+            f"{what}, least over N = 4..{LARGEST_N}", float(lowest.mid()), float(lowest.lower()),
+            float(lowest.upper()), 0.0, Relation.AT_LEAST, Rigor.INTERVAL, instances=len(margins),
+        ),
+    )
+
+
+def _windows(context: Context) -> Evidence:  # noqa: ARG001
+    """Two agents that talk every third round with eta = 1/4: 1/2 per window, against (3/4)^3 = 27/64."""
+    eta = fmpq(1, 4)
+    W = rational_array([[Fraction(3, 4), Fraction(1, 4)], [Fraction(1, 4), Fraction(3, 4)]])
+    windows = 10
+    measured = max(row_deviation(W, windows)) / _printed_square(2, eta, 3 * windows)
+    return exact_evidence(
+        f"squared deviation after {windows} windows over its bound", measured, 1, Relation.AT_MOST, instances=1,
+        witness=Witness(
+            "two agents that talk in every third round only; per window 1/2, the printed rate would give 27/64",
+            {"A every third round": W, "eta": eta},
+        ),
+        note="the ratio grows without bound, so no constant helps",
+    )
+
+
+def _largest_entry_ratio(context: Context) -> Evidence:
+    """Nedic and Ozdaglar (2009), Prop. 1: entrywise bound with exponent t / (N - 1) for a static graph."""
+    rng, worst = context.rng(7), 0.0
+    for _ in range(context.profile.n_search):
+        A = to_float(random_connected(rng))
+        N, base = len(A), float(A[A > 0].min()) ** (len(A) - 1)
+        product = np.eye(N)
+        for t in range(1, ROUNDS + 1):
+            product = product @ A
+            bound = 2 * (1 + 1 / base) / (1 - base) * (1 - base) ** (t / (N - 1))
+            worst = max(worst, float(np.abs(product - 1 / N).max()) / bound)
+    return exact_evidence(
+        "largest entry of |A^t - 11^T/N| over the bound, worst", worst, 1, Relation.AT_MOST, rigor=Rigor.FLOAT,
+        instances=context.profile.n_search,
+    )
+
+
+def _path_of_four(context: Context) -> Evidence:  # noqa: ARG001
+    """Lazy path of four with weight 1/4: the second eigenvalue is 1 - (2 - sqrt 2)/4 > 3/4."""
+    laplacian = nx.laplacian_matrix(nx.path_graph(4)).toarray()
+    A = (rational_array(4 * np.eye(4, dtype=int)) - rational_array(laplacian.astype(int))) / 4
+    t = 40
+    measured = max(row_deviation(A, t)) / ((1 - fmpq(1, 4)) * (1 - fmpq(1, 4)) ** (2 * t))
+    return exact_evidence(
+        f"squared deviation of A^{t} over (1 - eta)^(2t)", measured, 1, Relation.AT_MOST, instances=1,
+        witness=Witness("a path of four agents with weights 1/4", {"A": A}),
+    )
