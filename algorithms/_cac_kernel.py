@@ -212,7 +212,7 @@ def _gradient(
     d: np.ndarray,
     gradient: np.ndarray,
 ) -> float:
-    """grad J of every agent into `gradient` (N, D) by zeng2022 Eq. (4); returns J."""
+    """Gradient of J for every agent into `gradient` (N, D) by zeng2022 Eq. (4); returns J."""
     N, S, _, D = psi.shape
     A = P.shape[1]
     system, V = np.empty((S, S)), np.zeros(S)

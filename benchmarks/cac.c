@@ -201,7 +201,6 @@ static void lower_level(const double *restrict P, const double *restrict P_pi, c
     memset(lam, 0, (size_t)L * sizeof(double));
     for (int64_t s = 0; s < S; s++) {
         double r_pi = 0.0;
-        memset(earned, 0, (size_t)S * sizeof(double));
         for (int64_t k = 0; k < K; k++) step[k] = phi[s * K + k];
         for (int64_t t = 0; t < S; t++)
             for (int64_t k = 0; k < K; k++) step[k] -= gamma * P_pi[s * S + t] * phi[t * K + k];
@@ -210,25 +209,33 @@ static void lower_level(const double *restrict P, const double *restrict P_pi, c
             const double *features = varphi + (s * A + a) * L;
             r_pi += joint[s * A + a] * reward;
             for (int64_t p = 0; p < L; p++) {
-                lam[p] += pair * reward * features[p];
-                for (int64_t q = 0; q < L; q++) gram[p * L + q] += pair * features[p] * features[q];
+                const double left = pair * features[p];
+                lam[p] += left * reward;
+                for (int64_t q = 0; q < L; q++) gram[p * L + q] += left * features[q];
             }
-            for (int64_t t = 0; t < S; t++) earned[t] += pair * reward * P[(s * A + a) * S + t];
+        }
+        for (int64_t t = 0; t < S; t++) {
+            double total = 0.0;
+            for (int64_t a = 0; a < A; a++)
+                total += joint[s * A + a] * r_bar[s * A + a] * P[(s * A + a) * S + t];
+            earned[t] = mu[s] * total;
         }
         for (int64_t t = 0; t < S; t++) {
             const double weight = mu[s] * P_pi[s * S + t];
             for (int64_t k = 0; k < K; k++) move[k] = phi[s * K + k] - gamma * phi[t * K + k];
             for (int64_t p = 0; p < K; p++) {
+                const double left = weight * move[p];
                 omegas[2 * K + p] += earned[t] * move[p];
-                for (int64_t q = 0; q < K; q++) squared[p * K + q] += weight * move[p] * move[q];
+                for (int64_t q = 0; q < K; q++) squared[p * K + q] += left * move[q];
             }
         }
         for (int64_t p = 0; p < K; p++) {
-            omegas[p] += mu[s] * phi[s * K + p] * r_pi;
-            omegas[K + p] += mu[s] * step[p] * r_pi;
+            const double left = mu[s] * phi[s * K + p], right = mu[s] * step[p];
+            omegas[p] += left * r_pi;
+            omegas[K + p] += right * r_pi;
             for (int64_t q = 0; q < K; q++) {
-                td[p * K + q] += mu[s] * phi[s * K + p] * step[q];
-                bellman[p * K + q] += mu[s] * step[p] * step[q];
+                td[p * K + q] += left * step[q];
+                bellman[p * K + q] += right * step[q];
             }
         }
     }
@@ -257,10 +264,12 @@ static double gradient_of(const double *restrict P, const double *restrict P_pi,
     memset(gradient, 0, (size_t)(N * D) * sizeof(double));
     for (int64_t s = 0; s < S; s++) {
         memset(marginal, 0, (size_t)(N * width) * sizeof(double));
+        const double scale = d[s] / (1.0 - gamma);
         for (int64_t a = 0; a < A; a++) {
-            double advantage = r_bar[s * A + a] - V[s];
-            for (int64_t t = 0; t < S; t++) advantage += gamma * P[(s * A + a) * S + t] * V[t];
-            const double weight = d[s] * joint[s * A + a] * advantage / (1.0 - gamma);
+            double following = 0.0;
+            for (int64_t t = 0; t < S; t++) following += P[(s * A + a) * S + t] * V[t];
+            const double advantage = r_bar[s * A + a] + gamma * following - V[s];
+            const double weight = scale * joint[s * A + a] * advantage;
             for (int64_t i = 0; i < N; i++) marginal[i * width + local_of[i * A + a]] += weight;
         }
         for (int64_t i = 0; i < N; i++) {
@@ -312,7 +321,7 @@ int cac(uint64_t *generator, const int64_t *shape, const double *P, const double
     const int64_t N = z.N, S = z.S, A = z.A, D = z.D, K = z.K, L = z.L, width = z.width;
     pcg64 rng = {((u128)generator[0] << 64) + generator[1], ((u128)generator[2] << 64) + generator[3]};
     const int64_t doubles = N * S * width + S * A + 2 * S * S + 2 * S + N * (D + K + L) + N * D + 3 * K + L
-                            + 3 * K * K + L * L + 2 * K + S + S * S + S + N * width;
+                            + 3 * K * K + L * L + 2 * K + S + S * S + S + N * width + K;
     double *const memory = calloc((size_t)doubles, sizeof(double));
     int64_t *const local = calloc((size_t)N, sizeof(int64_t));
     if (!memory || !local) {
@@ -324,14 +333,16 @@ int cac(uint64_t *generator, const int64_t *shape, const double *P, const double
     double *mu = work + S * S, *d = mu + S, *next_theta = d + S, *next_omega = next_theta + N * D;
     double *next_lam = next_omega + N * K, *gradient = next_lam + N * L, *omegas = gradient + N * D;
     double *lam_star = omegas + 3 * K, *grams = lam_star + L, *scratch = grams + 3 * K * K + L * L + 2 * K + S;
+    double *step = scratch + S * S + S + N * width;
     double sums[METRICS] = {0.0}, now[METRICS] = {0.0};
-    int64_t measured = 0, row = 0, s, a, next;
+    int64_t measured = 0, row = 0, next_measure = 0, phase = 0, s, a, next;
     for (int64_t t = 0;; t++) {
         policy_tables(psi, theta, n_actions, z, tables, joint);
         chain(joint, P, z, P_pi);
         gth(P_pi, S, work, mu);
         visitation(P_pi, initial, gamma, S, work, d);
-        if (t % metric_every == 0) {
+        if (t == next_measure) {
+            next_measure += metric_every;
             lower_level(P, P_pi, r_bar, gamma, phi, varphi, joint, mu, z, omegas, lam_star, grams);
             now[7] = gradient_of(P, P_pi, r_bar, gamma, initial, psi, n_actions, local_of, tables, joint, d, z,
                                  gradient, scratch);
@@ -342,33 +353,39 @@ int cac(uint64_t *generator, const int64_t *shape, const double *P, const double
             measured++;
         }
         draw_tuple(&rng, mu, tables, n_actions, P, z, local, &s, &a, &next);
-        const double *weights = W + (t % z.B) * N * N;
+        const double *weights = W + phase * N * N;
+        phase = phase + 1 < z.B ? phase + 1 : 0;
         mix(weights, omega, N, K, K, next_omega);
         mix(weights, lam, N, L, L, next_lam);
         mix(weights, theta, N, D, z.H, next_theta);
         const double *features = varphi + (s * A + a) * L;
+        for (int64_t k = 0; k < K; k++) step[k] = gamma * phi[next * K + k] - phi[s * K + k];
         for (int64_t i = 0; i < N; i++) {
             double reward = r[(i * S + s) * A + a];
             if (noisy) reward += -log(-log(1.0 - uniform(&rng))) - EULER;
             double delta = reward, error = reward;
-            for (int64_t k = 0; k < K; k++) delta += (gamma * phi[next * K + k] - phi[s * K + k]) * omega[i * K + k];
-            for (int64_t k = 0; k < K; k++) next_omega[i * K + k] += beta * delta * phi[s * K + k];
+            for (int64_t k = 0; k < K; k++) delta += step[k] * omega[i * K + k];
+            delta *= beta;
+            for (int64_t k = 0; k < K; k++) next_omega[i * K + k] += delta * phi[s * K + k];
             project(next_omega + i * K, K, radius_omega);
             for (int64_t k = 0; k < L; k++) error -= features[k] * lam[i * L + k];
-            for (int64_t k = 0; k < L; k++) next_lam[i * L + k] += zeta * error * features[k];
+            error *= zeta;
+            for (int64_t k = 0; k < L; k++) next_lam[i * L + k] += error * features[k];
             project(next_lam + i * L, L, radius_lambda);
         }
         draw_tuple(&rng, d, tables, n_actions, P, z, local, &s, &a, &next);
         features = varphi + (s * A + a) * L;
+        for (int64_t k = 0; k < K; k++) step[k] = gamma * phi[next * K + k] - phi[s * K + k];
         for (int64_t i = 0; i < N; i++) {
             const double *table = tables + (i * S + s) * width, *rows = psi + (i * S + s) * width * D;
             double delta = 0.0;
             for (int64_t k = 0; k < L; k++) delta += features[k] * lam[i * L + k];
-            for (int64_t k = 0; k < K; k++) delta += (gamma * phi[next * K + k] - phi[s * K + k]) * omega[i * K + k];
+            for (int64_t k = 0; k < K; k++) delta += step[k] * omega[i * K + k];
+            delta *= alpha;
             for (int64_t k = 0; k < D; k++) {
                 double mean = 0.0;
                 for (int64_t b = 0; b < n_actions[i]; b++) mean += table[b] * rows[b * D + k];
-                next_theta[i * D + k] += alpha * delta * (rows[local[i] * D + k] - mean);
+                next_theta[i * D + k] += delta * (rows[local[i] * D + k] - mean);
             }
         }
         memcpy(theta, next_theta, (size_t)(N * D) * sizeof(double));

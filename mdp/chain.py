@@ -133,7 +133,7 @@ def _levels(chain: np.ndarray) -> tuple[np.ndarray, int]:
 
 def _leaves(chain: np.ndarray, members: list[int]) -> bool:
     outside = np.setdiff1d(np.arange(chain.shape[0]), members)
-    return bool(_positive(chain)[np.ix_(members, outside)].any())
+    return bool(_positive(chain)[np.ix_(np.array(members), outside)].any())
 
 
 def _show(classes: list[list[int]]) -> str:

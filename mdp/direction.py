@@ -45,11 +45,12 @@ class DirectionReading:
         return f"{self.form}, {self.data} data, {self.critic} critic{sign}"
 
 
+KERNELS: tuple[Kernel, ...] = ("original", "restart")
+FORMS: tuple[TDForm, ...] = ("q", "v", "advantage")
+
 READINGS = tuple(
     DirectionReading(data, critic, form, flipped)
-    for form, flipped, data, critic in product(
-        ("q", "v", "advantage"), (False, True), ("original", "restart"), ("original", "restart")
-    )
+    for form, flipped, data, critic in product(FORMS, (False, True), KERNELS, KERNELS)
 )
 """Every reading, the printed TD form and sign first."""
 

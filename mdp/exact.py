@@ -51,7 +51,7 @@ class Exact:
     # --- the chain ----------------------------------------------------------------------------------
     @cached_property
     def pi(self) -> Float[np.ndarray, "S A"]:
-        """Joint policy pi(a | s), shape (S, A). Source: zeng2022 Sec. 2."""
+        """Joint policy, shape (S, A). Source: zeng2022 Sec. 2."""
         return joint_probabilities(self.tables)
 
     @cached_property
@@ -142,7 +142,7 @@ class Exact:
 
     @cached_property
     def advantage(self) -> Float[np.ndarray, "S A"]:
-        """``Q - E_pi Q``, shape (S, A). Source: zhang2025 Eq. (4)."""
+        """Advantage, Q minus its mean under pi, shape (S, A). Source: zhang2025 Eq. (4)."""
         return self.Q - (self.pi * self.Q).sum(axis=1)[:, None]
 
     @cached_property

@@ -5,6 +5,7 @@ All tables are small rationals, so that every instance has an exact twin.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 
 import networkx as nx
@@ -166,7 +167,7 @@ def coordination_game(n_agents: int = 3, *, noise: bool = True, gamma: float = 0
     return Problem(mdp, policy, Features(np.ones((1, 1)), joint), schedule, name=mdp.name)
 
 
-INSTANCES = {
+INSTANCES: dict[str, Callable[..., Problem]] = {
     "ring3": ring3,
     "ring3-nonrealisable": ring3_nonrealisable,
     "coordination": coordination_game,

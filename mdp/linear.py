@@ -97,5 +97,6 @@ def to_float(array: np.ndarray) -> np.ndarray:
         return np.asarray(array, dtype=float)
     out = np.empty(array.shape)
     for index in np.ndindex(array.shape):
-        out[index] = float(Fraction(int(array[index].p), int(array[index].q)))
+        value: Any = array[index]
+        out[index] = float(Fraction(int(value.p), int(value.q)))
     return out

@@ -29,11 +29,14 @@ class Policy(Protocol):
         n_parameters: H + G, the number of parameters of one agent.
     """
 
-    n_shared: int
-
     @property
     def n_states(self) -> int:
         """Number of states, S."""
+        ...
+
+    @property
+    def n_shared(self) -> int:
+        """Number of shared parameters of one agent, H."""
         ...
 
     @property

@@ -101,6 +101,7 @@ def fastest_decay(terms: tuple[Power, ...], box: tuple[Power, ...] = ()) -> Expo
     problem.solve(solver=cp.HIGHS)
     if problem.status != cp.OPTIMAL:
         raise ValueError(f"the exponent program is {problem.status}")
+    assert sigma.value is not None  # for the type checker: an optimal program has a value
     primal = {v: _round(x) for v, x in zip(names, np.atleast_1d(sigma.value), strict=True)}
     dual = [_round(x) for x in np.abs(np.atleast_1d(constraint.dual_value))]
     return _certify(terms, box, names, primal, dual)

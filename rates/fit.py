@@ -120,7 +120,7 @@ def fit_rate(
     Source: the one-sided reading of zeng2022 Theorem 3 and zhang2025 Theorem 5.10.
     """
     values = _validated(dataset, metric, claimed, floor, confidence)
-    horizons = np.array(require_horizons(dataset["horizon"].values))
+    horizons = np.array(require_horizons(list(dataset["horizon"].values)), dtype=np.int64)
     n_horizons, n_seeds = values.shape
     mean, error = values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(n_seeds)
     excess = mean - floor

@@ -103,7 +103,7 @@ def require_horizons(horizons: Sequence[int]) -> list[int]:
     for k, (T, given) in enumerate(zip(grid, horizons, strict=True)):
         if given != T or T < 1:
             raise ValueError(f"horizons[{k}] is {given}; horizons are positive whole numbers")
-        if k and T <= grid[k - 1]:
+        if k and grid[k - 1] >= T:
             raise ValueError(f"horizons[{k}] = {T} does not exceed horizons[{k - 1}] = {grid[k - 1]}")
     return grid
 

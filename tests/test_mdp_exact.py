@@ -24,7 +24,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 def test_float_identities(seed: int) -> None:
     problem, theta = random_problem(np.random.default_rng(seed))
     view = exact(problem, theta)
-    assert view.V == pytest.approx(view.r_pi + view.gamma * view.P_pi @ view.V, abs=1e-10)
+    assert pytest.approx(view.r_pi + view.gamma * view.P_pi @ view.V, abs=1e-10) == view.V
     assert np.abs(view.grad_J - view.grad_J_by_solve).max() < 1e-10
     assert np.abs(view.visitation - view.restart_stationary).max() < 1e-12
     assert np.abs(view.stationary @ view.P_pi - view.stationary).max() < 1e-14

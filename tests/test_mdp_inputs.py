@@ -148,8 +148,8 @@ def test_problem_parts_must_agree() -> None:
     problem = ring3()
     with pytest.raises(ValueError, match="agents of the schedule: 2, but the MDP has 3"):
         Problem(problem.mdp, problem.policy, problem.features, Schedule.static(full_average(2)))
+    features = Features(np.eye(2), np.ones((2, 27, 1)) / 2)
     with pytest.raises(ValueError, match="rows of phi_state: 2"):
-        features = Features(np.eye(2), np.ones((2, 27, 1)) / 2)
         Problem(problem.mdp, problem.policy, features, problem.schedule)
 
 

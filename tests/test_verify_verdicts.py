@@ -74,7 +74,7 @@ def test_evidence_outside_its_interval_is_an_error() -> None:
         evidence(measured=2.0)
 
 
-def _always(context: Context) -> Evidence:  # noqa: ARG001
+def _always(context: Context) -> Evidence:
     return evidence(rigor=Rigor.FLOAT)
 
 
@@ -110,7 +110,7 @@ def test_a_control_that_is_not_refuted_fails_the_run() -> None:
 
 
 def test_parts_stand_or_fall_together_and_readings_may_disagree() -> None:
-    def never(context: Context) -> Evidence:  # noqa: ARG001
+    def never(context: Context) -> Evidence:
         return evidence(rigor=Rigor.FLOAT, claimed=0.0)
 
     def build(*variants: Variant) -> Verdict:

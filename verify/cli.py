@@ -167,7 +167,8 @@ def _finish(results: list[ClaimResult], context: Context, out: Path | None, as_j
 
 
 def _run(claims: list[Claim], context: Context, *, quiet: bool) -> list[ClaimResult]:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    text = TextColumn("{task.description}")
+    columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
         task = progress.add_task("", total=sum(len(c.variants) for c in claims))
         started = 0
@@ -239,7 +240,8 @@ def _print_witnesses(console: Console, result: ClaimResult) -> None:
     for v in result.variants:
         for e in v.evidence:
             if e.witness is not None and v.verdict is Verdict.REFUTED and v.variant.kind is not Kind.CONTROL:
-                console.print(f"\n{v.variant.name}: {comparison(e)} ({e.rigor.name.lower()})", style="bold", markup=False)
+                head = f"\n{v.variant.name}: {comparison(e)} ({e.rigor.name.lower()})"
+                console.print(head, style="bold", markup=False)
                 console.print(f"  {e.witness.summary}", markup=False)
                 for name, text in e.witness.rows():
                     console.print(f"    {name} = {text}", markup=False, highlight=False)

@@ -178,10 +178,10 @@ def judge(evidence: Evidence) -> Verdict:
 
 
 def combine(evidence: Sequence[Evidence]) -> Verdict:
-    """Verdict of a variant: refuted if any piece refutes, else undecided if any is, else the strongest of
-    a proof or the weakest of what merely agrees.
+    """Verdict of a variant from all its evidence.
 
-    A class-wide proof is not weakened by instances that agree with it.
+    Refuted if any piece refutes, else inconclusive if any is undecided. A class-wide proof is not weakened by
+    instances that agree with it; without one, agreement is as strong as its weakest piece.
 
     Args:
         evidence: all pieces for one variant, at least one.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache, partial
-from typing import cast
 
 import numpy as np
 import xarray as xr
@@ -69,7 +68,7 @@ def floor(instance: str, sampling: Sampling) -> Attractor:
 
 def _run(instance: str, sampling: Sampling, horizon: int, seed: np.random.SeedSequence) -> Mapping[str, float]:
     trace = cac(
-        INSTANCES[instance](), horizon, seed, steps=STEPS, sampling=cast(Sampling, sampling),
+        INSTANCES[instance](), horizon, seed, steps=STEPS, sampling=sampling,
         metric_every=METRIC_EVERY,
     ).isel(checkpoint=-1)
     values = {name: float(trace[name]) for name in METRICS}

@@ -166,7 +166,7 @@ def strip_figure(strips: Sequence[Strip]) -> Figure:
     panels: dict[str, list[Strip]] = {}
     for strip in strips:
         panels.setdefault(strip.quantity, []).append(strip)
-    heights = [0.52 * len(rows) + 0.62 for rows in panels.values()]
+    heights = [0.48 * len(rows) + 0.62 for rows in panels.values()]
     with matplotlib.style.context(["default", _STYLE]):
         canvas = Canvas(figsize=(_WIDTH, sum(heights)), layout="constrained")
         grid = canvas.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
@@ -271,6 +271,7 @@ def _rate_alt(fit: RateFit) -> str:
 
 
 def _draw_strips(axes: Axes, quantity: str, rows: Sequence[Strip]) -> None:
+    shared = len({_claimed(s) for s in rows}) == 1
     lines = [s.line for s in rows if s.line is not None]
     everything = np.concatenate([*(s.finite for s in rows), np.array(lines)])
     scale = _scale(everything)
@@ -291,14 +292,16 @@ def _draw_strips(axes: Axes, quantity: str, rows: Sequence[Strip]) -> None:
         axes.plot(values, y - 0.1 + jitter, marker, color=colour, ms=3.6, mew=0, alpha=0.85, clip_on=False)
         if strip.line is not None:
             axes.plot([strip.line] * 2, [y - 0.38, y + 0.18], color=BLACK, ls="--", lw=1.2, zorder=5)
+        label = f" ({'' if shared else _claimed(strip) + ', '}n = {len(strip.sample):,})"
         axes.text(
-            0, y + 0.22, _shorten(f"{strip.name}  ({_claimed(strip)}; n = {len(strip.sample):,})", 80),
+            0, y + 0.22, _shorten(strip.name, 76 - len(label)) + label,
             transform=axes.get_yaxis_transform(), va="bottom", fontsize=8.5, parse_math=False,
         )
     axes.set_ylim(-len(rows) + 0.5, 0.6)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(_shorten(quantity, 75), parse_math=False)
+    claim = f" ({_claimed(rows[0])})" if shared else ""
+    axes.set_xlabel(_shorten(quantity, 76 - len(claim)) + claim, parse_math=False)
 
 
 def _scale(values: np.ndarray) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from verify import zeng2022, zhang2025
 from verify.claim import Claim
@@ -99,6 +100,6 @@ def select(ids: Sequence[str], claims: Sequence[Claim] | None = None) -> list[Cl
     return chosen
 
 
-def _data(name: str) -> Mapping[str, list[dict[str, str]] | dict[str, str]]:
+def _data(name: str) -> dict[str, Any]:
     source = resources.files("verify") / "data" / name
     return tomllib.loads(source.read_text()) if source.is_file() else {}

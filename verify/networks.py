@@ -10,7 +10,6 @@ from flint import fmpq
 from mdp.linear import rational_array
 from mdp.network import DisconnectedScheduleError, require_connected
 
-
 Bound = Callable[[int, float], float]
 """Contraction per window from the number of agents and the least positive weight."""
 

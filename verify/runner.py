@@ -10,7 +10,6 @@ from verify.claim import Claim, Kind, Variant
 from verify.context import Context
 from verify.evidence import Evidence, Verdict, combine
 
-
 WEAKEST_FIRST = (
     Verdict.REFUTED,
     Verdict.UNSATISFIABLE,

@@ -97,7 +97,7 @@ def _structured() -> list[list[np.ndarray]]:
     return cases
 
 
-def _disconnected(context: Context) -> Evidence:  # noqa: ARG001
+def _disconnected(context: Context) -> Evidence:
     pair = np.full((2, 2), 0.5)
     W = np.block([[pair, np.zeros((2, 2))], [np.zeros((2, 2)), pair]])
     return exact_evidence(
@@ -106,7 +106,7 @@ def _disconnected(context: Context) -> Evidence:  # noqa: ARG001
     )
 
 
-def _no_self_weight(context: Context) -> Evidence:  # noqa: ARG001
+def _no_self_weight(context: Context) -> Evidence:
     W = np.array([[0.0, 1.0], [1.0, 0.0]])
     return exact_evidence(
         "contraction factor", disagreement_norm(W), 1 - 1e-9, Relation.AT_MOST, rigor=Rigor.FLOAT, instances=1,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from flint import fmpq
 
@@ -114,21 +116,20 @@ def eq_3() -> tuple[Variant, ...]:
     )
 
 
-def _per_agent(point: RationalPoint) -> fmpq:
+def _per_agent(point: RationalPoint) -> Any:
     view = point.exact()
     system = -view.gamma * view.P_pi
     for s in range(len(system)):
         system[s, s] += 1
-    total = fmpq(0)
+    total: Any = fmpq(0)
     for local in view.r:
         total += (view.initial * solve(system, (view.pi * local).sum(axis=1))).sum()
     return view.J - total / len(view.r)
 
 
-def _by_visitation(view: Exact, normalised: bool = True) -> float:
+def _by_visitation(view: Exact, normalised: bool = True) -> Any:
     total = (view.visitation * view.r_pi).sum()
-    residual: float = view.J - (total / (1 - view.gamma) if normalised else total)
-    return residual
+    return view.J - (total / (1 - view.gamma) if normalised else total)
 
 
 @statement("zeng2022", "eq-4")

@@ -19,7 +19,8 @@ def eq_8_cases() -> tuple[Variant, ...]:
     r"""A normalised step along d = grad J + e makes progress up to the error e.
 
     .. math:: \frac{\langle \nabla J, d \rangle}{\|d\|} \le -\tfrac13 \|\nabla J\| + \tfrac83 \|e\|, \qquad
-        -\alpha_t \frac{\langle \nabla J, d \rangle}{\|d\|} \le -\tfrac{\alpha_t}{3} \|\nabla J\| + \tfrac{8\alpha_t}{3}\|e\|
+        -\alpha_t \frac{\langle \nabla J, d \rangle}{\|d\|} \le -\tfrac{\alpha_t}{3} \|\nabla J\|
+        + \tfrac{8\alpha_t}{3}\|e\|
 
     The sentence after Eq. (8) has lost a minus sign: with ``d = grad J``, ``e = 0`` its left side is ``||grad J||``.
     The step from the second to the third line of Eq. (8), which it is meant to justify, is right.
@@ -46,7 +47,7 @@ def eq_8_cases() -> tuple[Variant, ...]:
     )
 
 
-def _sentence(context: Context) -> Evidence:  # noqa: ARG001
+def _sentence(context: Context) -> Evidence:
     """In one dimension with grad J = d = 1 and e = 0: 1 <= -1/3 is false."""
     left, right = Fraction(1), -THIRD * 1 + EIGHT_THIRDS * 0
     return exact_evidence(
@@ -55,7 +56,7 @@ def _sentence(context: Context) -> Evidence:  # noqa: ARG001
     )
 
 
-def _margin(context: Context, a: Fraction, b: Fraction) -> Evidence:  # noqa: ARG001
+def _margin(context: Context, a: Fraction, b: Fraction) -> Evidence:
     """Least value of ``b^2 ||e||^2 - (a - c)^2`` over unit g and d of any length, where ``a - c > 0``.
 
     With ``||g|| = 1`` and cosine c, ``||e||`` is smallest at ``sqrt(1 - c^2)`` for c >= 0 (the foot of the

@@ -23,7 +23,8 @@ REPAIRED = DirectionReading(data="restart", critic="original", form="advantage",
 def algorithm_1_direction() -> tuple[Variant, ...]:
     r"""The gossiped TD errors times the scores estimate the policy gradient direction of Lemma 4.3.
 
-    .. math:: \delta_{t,l}^i = \hat Q(s_{t,l}, a_{t,l}; W_t^i) - r_{t,l+1}^i - \gamma \hat Q(s_{t,l+1}, a_{t,l+1}; W_t^i),
+    .. math:: \delta_{t,l}^i = \hat Q(s_{t,l}, a_{t,l}; W_t^i) - r_{t,l+1}^i
+        - \gamma \hat Q(s_{t,l+1}, a_{t,l+1}; W_t^i),
         \qquad d_t^i = \frac1M \sum_{l=0}^{M-1} \tilde\delta_{t,l}^i\, \psi_{t,l}^i
 
     Computed with an exact critic, exact gossip and stationary data, for every reading: the kernel that generates

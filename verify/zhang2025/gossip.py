@@ -76,7 +76,7 @@ def _least_positive(A: np.ndarray) -> fmpq:
     return min(x for x in A.ravel() if x > 0)
 
 
-def _unconnected(context: Context) -> Evidence:  # noqa: ARG001
+def _unconnected(context: Context) -> Evidence:
     A = rational_array(np.eye(2, dtype=int))
     eta = fmpq(1, 2)
     measured = max(row_deviation(A, ROUNDS)) / _printed_square(2, eta, ROUNDS)
@@ -147,7 +147,7 @@ def _closing_inequality() -> tuple[Evidence, Evidence]:
     )
 
 
-def _windows(context: Context) -> Evidence:  # noqa: ARG001
+def _windows(context: Context) -> Evidence:
     """Two agents that talk every third round with eta = 1/4: 1/2 per window, against (3/4)^3 = 27/64."""
     eta = fmpq(1, 4)
     W = rational_array([[Fraction(3, 4), Fraction(1, 4)], [Fraction(1, 4), Fraction(3, 4)]])
@@ -180,7 +180,7 @@ def _largest_entry_ratio(context: Context) -> Evidence:
     )
 
 
-def _path_of_four(context: Context) -> Evidence:  # noqa: ARG001
+def _path_of_four(context: Context) -> Evidence:
     """Lazy path of four with weight 1/4: the second eigenvalue is 1 - (2 - sqrt 2)/4 > 3/4."""
     laplacian = nx.laplacian_matrix(nx.path_graph(4)).toarray()
     A = (rational_array(4 * np.eye(4, dtype=int)) - rational_array(laplacian.astype(int))) / 4
