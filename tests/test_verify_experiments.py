@@ -9,7 +9,7 @@ import pytest
 
 from algorithms import CACSteps
 from rates import sweep
-from verify.experiments import _run
+from verify.experiments import run_cac
 from verify.zeng2022.lower_level import two_state_chain
 from verify.zeng2022.two_state import average_square_error, td_moments
 
@@ -35,6 +35,6 @@ def test_recursion_against_another_target_adds_the_squared_gap() -> None:
 
 
 def test_cac_sweep_gives_the_same_bits_for_one_and_two_workers() -> None:
-    run = partial(_run, "ring3", "double")
+    run = partial(run_cac, "ring3", "double")
     one, two = (sweep(run, [200, 400], 3, seed=5, jobs=jobs) for jobs in (1, 2))
     assert one.identical(two)

@@ -44,7 +44,7 @@ def cac_sweep(context: Context, instance: str, sampling: Sampling) -> xr.Dataset
         total = len(profile.horizons) * profile.n_seeds
         done = iter(range(1, total + 1))
         return sweep(
-            partial(_run, instance, sampling),
+            partial(run_cac, instance, sampling),
             profile.horizons,
             profile.n_seeds,
             seed=context.seed,
@@ -66,7 +66,15 @@ def floor(instance: str, sampling: Sampling) -> Attractor:
     return attractor(INSTANCES[instance](), LAWS[sampling])
 
 
-def _run(instance: str, sampling: Sampling, horizon: int, seed: np.random.SeedSequence) -> Mapping[str, float]:
+def run_cac(instance: str, sampling: Sampling, horizon: int, seed: np.random.SeedSequence) -> Mapping[str, float]:
+    """One cell of `cac_sweep`: time-averaged metrics of a run.
+
+    Args:
+        instance: name of a bundled instance.
+        sampling: single or double.
+        horizon: T.
+        seed: of the run.
+    """
     trace = cac(
         INSTANCES[instance](), horizon, seed, steps=STEPS, sampling=sampling,
         metric_every=METRIC_EVERY,

@@ -203,7 +203,7 @@ def theorem_3_actor() -> tuple[Variant, ...]:
 
     .. math:: \frac1T \sum_{t=0}^{T-1} \Big(\mathbb{E}\|Q\,\theta^s_t\|^2
         + N\,\mathbb{E}\|\nabla_{\theta^s}J(\theta_t)\|^2
-        + \sum_{i=1}^N \mathbb{E}\|\nabla_{\theta^p_i}J(\theta_t)\|^2\Big) 
+        + \sum_{i=1}^N \mathbb{E}\|\nabla_{\theta^p_i}J(\theta_t)\|^2\Big)
         = O(T^{-2/5}) + O(\varepsilon_{app} + \varepsilon_{sp})
 
     eps_app and eps_sp are defined in a technical report that is not at hand, so the constant is computed instead:
