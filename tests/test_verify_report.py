@@ -20,7 +20,9 @@ from verify.claim import Claim, Kind, Variant
 from verify.context import PROFILES, Context
 from verify.evidence import Evidence, Relation, Rigor, Scope, Witness, combine, exact_evidence
 from verify.figures import DRAWN, Strip, rate_figure, strip_figure
-from verify.report import inline, mathml, matrices, number, prose, write_report
+from verify.markup import inline, matrices, number, prose
+from verify.mathml import mathml
+from verify.report import write_report
 from verify.runner import ClaimResult, VariantResult
 
 NASTY = '<script>alert("x")</script> & <img src=http://example.org/x onerror=alert(1)> \'"'

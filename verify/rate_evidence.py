@@ -15,7 +15,7 @@ Z_95 = 1.96
 
 
 def rate_evidence(
-    dataset: xr.Dataset, metric: str, claimed: float, *, floor: float = 0.0, note: str = ""
+    dataset: xr.Dataset, metric: str, claimed: float, where: str, *, floor: float = 0.0, note: str = ""
 ) -> Evidence:
     """Evidence for ``metric - floor = O(T^-claimed)``: the tail slope with its interval, judged one-sided.
 
@@ -23,6 +23,7 @@ def rate_evidence(
         dataset: a sweep.
         metric: variable.
         claimed: p.
+        where: the instance and sampling, for the report.
         floor: known limit.
         note: a remark for the report.
     """
@@ -30,7 +31,7 @@ def rate_evidence(
     decided = fit.outcome in (RateOutcome.CONSISTENT, RateOutcome.REFUTED)
     above = f" above {floor:.4g}" if floor else ""
     return Evidence(
-        quantity=f"log-log slope of {metric}{above}",
+        quantity=f"log-log slope of {metric}{above}, {where}",
         measured=_or_zero(fit.slope),
         low=_or_zero(fit.low),
         high=_or_zero(fit.high),
@@ -45,7 +46,7 @@ def rate_evidence(
 
 
 def mean_at_last_horizon(
-    dataset: xr.Dataset, metric: str, claimed: float, relation: Relation, *, note: str = ""
+    dataset: xr.Dataset, metric: str, claimed: float, relation: Relation, where: str, *, note: str = ""
 ) -> Evidence:
     """Mean over seeds at the largest horizon, with a 95 % interval, against a number.
 
@@ -54,12 +55,13 @@ def mean_at_last_horizon(
         metric: variable.
         claimed: what it is compared with.
         relation: how.
+        where: the instance and sampling, for the report.
         note: a remark for the report.
     """
     values = dataset[metric].isel(horizon=-1).values
     mean, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
     return Evidence(
-        quantity=f"time-averaged {metric} at T = {int(dataset['horizon'][-1]):,}",
+        quantity=f"time-averaged {metric} at T = {int(dataset['horizon'][-1]):,}, {where}",
         measured=mean,
         low=mean - Z_95 * error,
         high=mean + Z_95 * error,
