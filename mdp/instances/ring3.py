@@ -1,11 +1,7 @@
-"""Bundled problems, each good for something its docstring names.
-
-All tables are small rationals, so that every instance has an exact twin.
-"""
+"""ring3: three agents on three states, built so that rates can be seen and floors are exact."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import product
 
 import networkx as nx
@@ -113,63 +109,3 @@ def ring3_nonrealisable(gamma: float = 0.75) -> Problem:
     return Problem(
         ring3_mdp(gamma), _ring3_policy(), features, _ring3_schedule(), name="ring3-nonrealisable"
     )
-
-
-COORDINATION_ACTIONS = 8
-"""Number of actions of each agent. Source: zeng2022 Sec. 5."""
-
-COMMUNICATION_PERIOD = 5
-"""The graph is complete every five iterations and empty otherwise. Source: zeng2022 Sec. 5."""
-
-
-def coordination_game(n_agents: int = 3, *, noise: bool = True, gamma: float = 0.0) -> Problem:
-    """The coordination game of zeng2022 Sec. 5: one state, eight actions, a prize for agreeing.
-
-    ``r_i = (a_i - 3.5)^2 + #{j != i: a_j = a_i} + Gumbel noise``. The discount is not given in the paper's
-    text; with one state it only scales J, and 0 (a repeated one-shot game) is our default.
-
-    Policy: one shared and one personal logit per action (the split between the two is not given in the text
-    either). Features: V is constant; the team reward is linear in two joint features.
-
-    Args:
-        n_agents: N, at least two; the joint action set has 8^N elements.
-        noise: add standard Gumbel noise; its mean, Euler's constant, goes into the mean rewards.
-        gamma: discount factor.
-
-    Raises:
-        ValueError: fewer than two agents, or more than six (8^7 joint actions do not fit a dense kernel).
-    """
-    if not 2 <= n_agents <= 6:
-        raise ValueError(f"n_agents is {n_agents}; the dense coordination game takes 2 to 6 agents")
-    K = COORDINATION_ACTIONS
-    actions = np.array(list(product(range(K), repeat=n_agents)))
-    A = len(actions)
-    squares = (actions - 3.5) ** 2
-    matches = (actions[:, :, None] == actions[:, None, :]).sum(axis=2) - 1
-    r = (squares + matches).T[:, None, :].astype(float)
-    if noise:
-        r = r + np.euler_gamma
-    mdp = FiniteMDP(
-        P=np.ones((1, A, 1)),
-        r=r,
-        initial=np.ones(1),
-        gamma=gamma,
-        n_actions=(K,) * n_agents,
-        reward_noise="gumbel" if noise else "none",
-        name=f"coordination-{n_agents}",
-    )
-    logits = np.concatenate([np.eye(K), np.eye(K)], axis=1)[None]
-    policy = LogLinearPolicy(psi=(logits,) * n_agents, n_shared=K)
-    joint = np.stack(
-        [np.full(A, 0.5), squares.mean(axis=1) / 24.5, matches.mean(axis=1) / (2 * (n_agents - 1))], axis=1
-    )[None]
-    schedule = Schedule.federated(n_agents, COMMUNICATION_PERIOD)
-    return Problem(mdp, policy, Features(np.ones((1, 1)), joint), schedule, name=mdp.name)
-
-
-INSTANCES: dict[str, Callable[..., Problem]] = {
-    "ring3": ring3,
-    "ring3-nonrealisable": ring3_nonrealisable,
-    "coordination": coordination_game,
-}
-"""Bundled instances by name, each a function of optional keyword arguments."""
