@@ -1,21 +1,22 @@
 """The CAC loop of zeng2022 (Algorithms 1 and 2) as numba kernels; `algorithms.cac` is the public face.
 
 Line numbers in comments are those of the listing of Algorithm 1. The kernels draw from one Generator in a
-fixed order, allocate scratch once, and take no options but numbers and flags. The exact solves per step
-(`_state_laws`) are what sampling from mu_theta and d_theta costs; metrics cost more and can be thinned.
+fixed order, allocate scratch once, and take no options but numbers and flags. The laws are solved for at every
+step: that is what sampling from mu_theta and d_theta costs. Metrics cost more and can be thinned. The loop is
+kept at the speed of C (`benchmarks/`), which is why it indexes where NumPy would slice, and why `_cac` is long.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from algorithms._linalg import _gth, _solve_in_place
+from algorithms._linalg import _gth, _solve_in_place, compiled, inlined
 
 N_METRICS = 8
+EULER_GAMMA = 0.5772156649015329  # the mean of a standard Gumbel variable
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _policy_tables(
     psi: np.ndarray, theta: np.ndarray, n_actions: np.ndarray, tables: np.ndarray, joint: np.ndarray
 ) -> None:
@@ -29,7 +30,8 @@ def _policy_tables(
                 for k in range(D):
                     logit += psi[i, s, a, k] * theta[i, k]
                 tables[i, s, a] = logit
-                top = max(top, logit)
+                if logit > top:
+                    top = logit
             total = 0.0
             for a in range(n_actions[i]):
                 tables[i, s, a] = np.exp(tables[i, s, a] - top)
@@ -40,29 +42,27 @@ def _policy_tables(
     for s in range(S):
         joint[s, 0] = 1.0
         size = 1
-        for i in range(N):
-            width = n_actions[i]
-            for a in range(size - 1, -1, -1):  # backwards: the product grows in place
-                left = joint[s, a]
-                for b in range(width):
-                    joint[s, a * width + b] = left * tables[i, s, b]
-            size *= width
+        for i in range(N - 1, -1, -1):
+            for b in range(n_actions[i] - 1, -1, -1):  # backwards: the product grows in place
+                weight = tables[i, s, b]
+                for a in range(size):
+                    joint[s, b * size + a] = weight * joint[s, a]
+            size *= n_actions[i]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _chain(joint: np.ndarray, P: np.ndarray, P_pi: np.ndarray) -> None:
     """Transition matrix under the joint policy into `P_pi` (S, S)."""
     S, A, _ = P.shape
     for s in range(S):
         for t in range(S):
-            P_pi[s, t] = 0.0
-        for a in range(A):
-            weight = joint[s, a]
-            for t in range(S):
-                P_pi[s, t] += weight * P[s, a, t]
+            total = 0.0
+            for a in range(A):
+                total += joint[s, a] * P[s, a, t]
+            P_pi[s, t] = total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _visitation(
     P_pi: np.ndarray, initial: np.ndarray, gamma: float, work: np.ndarray, law: np.ndarray
 ) -> None:
@@ -76,20 +76,27 @@ def _visitation(
     _solve_in_place(work, law)
 
 
-@njit(cache=True, nogil=True)
-def _draw(rng: np.random.Generator, probabilities: np.ndarray) -> int:
-    """Inverse-CDF draw; the last index absorbs rounding."""
-    u = rng.random()
-    last = len(probabilities) - 1
-    total = 0.0
-    for k in range(last):
-        total += probabilities[k]
-        if u < total:
-            return k
-    return last
+@compiled
+def _draw(rng: np.random.Generator, law: np.ndarray) -> int:
+    """Inverse-CDF draw from `law`; the last index absorbs rounding."""
+    u, k, total = rng.random(), 0, law[0]
+    while u >= total and k < len(law) - 1:
+        k += 1
+        total += law[k]
+    return k
 
 
-@njit(cache=True, nogil=True)
+@compiled
+def _draw_row(rng: np.random.Generator, laws: np.ndarray, i: int, j: int, size: int) -> int:
+    """`_draw` from ``laws[i, j, :size]``."""
+    u, k, total = rng.random(), 0, laws[i, j, 0]
+    while u >= total and k < size - 1:
+        k += 1
+        total += laws[i, j, k]
+    return k
+
+
+@compiled
 def _draw_tuple(
     rng: np.random.Generator,
     law: np.ndarray,
@@ -99,41 +106,35 @@ def _draw_tuple(
     local: np.ndarray,
 ) -> tuple[int, int, int]:
     """Line 3: s from `law`, each agent's action into `local`, s' from P. Returns (s, joint action, s')."""
-    s = _draw(rng, law)
-    a = 0
+    s, a = _draw(rng, law), 0
     for i in range(len(n_actions)):
-        local[i] = _draw(rng, tables[i, s, : n_actions[i]])
+        local[i] = _draw_row(rng, tables, i, s, n_actions[i])
         a = a * n_actions[i] + local[i]
-    return s, a, _draw(rng, P[s, a])
+    return s, a, _draw_row(rng, P, s, a, P.shape[2])
 
 
-@njit(cache=True, nogil=True)
-def _mix(W: np.ndarray, values: np.ndarray, columns: int, out: np.ndarray) -> None:
-    """Line 4: the first `columns` columns of ``W @ values`` into `out`; the rest is copied."""
-    N, D = values.shape
-    for i in range(N):
-        for k in range(columns):
-            total = 0.0
-            for j in range(N):
-                total += W[i, j] * values[j, k]
-            out[i, k] = total
-        for k in range(columns, D):
-            out[i, k] = values[i, k]
+@inlined
+def _mixed(W: np.ndarray, phase: int, i: int, values: np.ndarray, k: int) -> float:
+    """Line 4: entry (i, k) of ``W[phase] @ values``."""
+    total = 0.0
+    for j in range(values.shape[0]):
+        total += W[phase, i, j] * values[j, k]
+    return total
 
 
-@njit(cache=True, nogil=True)
-def _project(row: np.ndarray, radius: float) -> None:
-    """Euclidean projection of `row` onto the ball of that radius, in place."""
+@inlined
+def _project(values: np.ndarray, i: int, radius: float) -> None:
+    """Euclidean projection of row i onto the ball of that radius, in place."""
     square = 0.0
-    for k in range(len(row)):
-        square += row[k] * row[k]
+    for k in range(values.shape[1]):
+        square += values[i, k] * values[i, k]
     if square > radius * radius:
         scale = radius / np.sqrt(square)
-        for k in range(len(row)):
-            row[k] *= scale
+        for k in range(values.shape[1]):
+            values[i, k] *= scale
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _spread(values: np.ndarray, target: np.ndarray) -> float:
     """``sum_i ||values_i - target||^2``."""
     total = 0.0
@@ -143,61 +144,83 @@ def _spread(values: np.ndarray, target: np.ndarray) -> float:
     return total
 
 
-@njit(cache=True, nogil=True)
-def _lower_level(
+@compiled
+def _critic_targets(
     P: np.ndarray,
     P_pi: np.ndarray,
     r_bar: np.ndarray,
     gamma: float,
     phi: np.ndarray,
-    varphi: np.ndarray,
     joint: np.ndarray,
     mu: np.ndarray,
+    grams: np.ndarray,
+    step: np.ndarray,
     omegas: np.ndarray,
-    lam: np.ndarray,
 ) -> None:
-    """The three omega* into the rows of `omegas` (td, bellman, td_error) and lambda* into `lam`."""
+    """The three omega* into the rows of `omegas` (td, bellman, td_error); `grams` (3, K, K), `step` (K,) scratch."""
     S, A, _ = P.shape
-    K, L = phi.shape[1], varphi.shape[2]
-    td, bellman, squared = np.zeros((K, K)), np.zeros((K, K)), np.zeros((K, K))
-    gram = np.zeros((L, L))
+    K = phi.shape[1]
+    td, bellman, td_error = grams[0], grams[1], grams[2]
+    grams[:] = 0.0
     omegas[:] = 0.0
-    lam[:] = 0.0
-    step = np.empty(K)
     for s in range(S):
         r_pi = 0.0
+        for a in range(A):
+            r_pi += joint[s, a] * r_bar[s, a]
         for k in range(K):
             step[k] = phi[s, k]
         for t in range(S):
+            weight = gamma * P_pi[s, t]
             for k in range(K):
-                step[k] -= gamma * P_pi[s, t] * phi[t, k]
-        for a in range(A):
-            pair = mu[s] * joint[s, a]
-            r_pi += joint[s, a] * r_bar[s, a]
-            for p in range(L):
-                lam[p] += pair * r_bar[s, a] * varphi[s, a, p]
-                for q in range(L):
-                    gram[p, q] += pair * varphi[s, a, p] * varphi[s, a, q]
-            for t in range(S):
-                weight = pair * P[s, a, t]
-                for p in range(K):
-                    left = weight * (phi[s, p] - gamma * phi[t, p])
-                    omegas[2, p] += left * r_bar[s, a]
-                    for q in range(K):
-                        squared[p, q] += left * (phi[s, q] - gamma * phi[t, q])
+                step[k] -= weight * phi[t, k]
+        for t in range(S):  # the squared TD error depends on the actions through these two sums alone
+            weight, earned = mu[s] * P_pi[s, t], 0.0
+            for a in range(A):
+                earned += joint[s, a] * r_bar[s, a] * P[s, a, t]
+            earned *= mu[s]
+            for p in range(K):
+                move = phi[s, p] - gamma * phi[t, p]
+                left = weight * move
+                omegas[2, p] += earned * move
+                for q in range(K):
+                    td_error[p, q] += left * (phi[s, q] - gamma * phi[t, q])
         for p in range(K):
-            omegas[0, p] += mu[s] * phi[s, p] * r_pi
-            omegas[1, p] += mu[s] * step[p] * r_pi
+            left, right = mu[s] * phi[s, p], mu[s] * step[p]
+            omegas[0, p] += left * r_pi
+            omegas[1, p] += right * r_pi
             for q in range(K):
-                td[p, q] += mu[s] * phi[s, p] * step[q]
-                bellman[p, q] += mu[s] * step[p] * step[q]
+                td[p, q] += left * step[q]
+                bellman[p, q] += right * step[q]
     _solve_in_place(td, omegas[0])
     _solve_in_place(bellman, omegas[1])
-    _solve_in_place(squared, omegas[2])
+    _solve_in_place(td_error, omegas[2])
+
+
+@compiled
+def _reward_target(
+    r_bar: np.ndarray,
+    varphi: np.ndarray,
+    joint: np.ndarray,
+    mu: np.ndarray,
+    gram: np.ndarray,
+    lam: np.ndarray,
+) -> None:
+    """lambda* into `lam`; `gram` is (L, L) scratch."""
+    S, A, L = varphi.shape
+    gram[:] = 0.0
+    lam[:] = 0.0
+    for s in range(S):
+        for a in range(A):
+            weight, reward = mu[s] * joint[s, a], r_bar[s, a]
+            for p in range(L):
+                left = weight * varphi[s, a, p]
+                lam[p] += left * reward
+                for q in range(L):
+                    gram[p, q] += left * varphi[s, a, q]
     _solve_in_place(gram, lam)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _gradient(
     P: np.ndarray,
     P_pi: np.ndarray,
@@ -210,45 +233,75 @@ def _gradient(
     tables: np.ndarray,
     joint: np.ndarray,
     d: np.ndarray,
+    system: np.ndarray,
+    V: np.ndarray,
+    marginal: np.ndarray,
     gradient: np.ndarray,
 ) -> float:
-    """Gradient of J for every agent into `gradient` (N, D) by zeng2022 Eq. (4); returns J."""
+    """Gradient of J of every agent into `gradient` (N, D) by zeng2022 Eq. (4); returns J.
+
+    `system` (S, S), `V` (S,) and `marginal` (N, Amax) are scratch.
+    """
     N, S, _, D = psi.shape
     A = P.shape[1]
-    system, V = np.empty((S, S)), np.zeros(S)
     for s in range(S):
+        r_pi = 0.0
         for a in range(A):
-            V[s] += joint[s, a] * r_bar[s, a]
+            r_pi += joint[s, a] * r_bar[s, a]
+        V[s] = r_pi
         for t in range(S):
             system[s, t] = -gamma * P_pi[s, t]
         system[s, s] += 1.0
     _solve_in_place(system, V)
     gradient[:] = 0.0
-    mean = np.empty((N, D))
-    marginal = np.zeros((N, tables.shape[2]))
     for s in range(S):
         marginal[:] = 0.0
+        scale = d[s] / (1.0 - gamma)
         for a in range(A):
-            advantage = r_bar[s, a] - V[s]
+            following = 0.0
             for t in range(S):
-                advantage += gamma * P[s, a, t] * V[t]
-            weight = d[s] * joint[s, a] * advantage / (1.0 - gamma)
+                following += P[s, a, t] * V[t]
+            advantage = r_bar[s, a] + gamma * following - V[s]
+            weight = scale * joint[s, a] * advantage
             for i in range(N):
                 marginal[i, local_of[i, a]] += weight
         for i in range(N):
             for k in range(D):
-                mean[i, k] = 0.0
+                mean = 0.0
                 for b in range(n_actions[i]):
-                    mean[i, k] += tables[i, s, b] * psi[i, s, b, k]
+                    mean += tables[i, s, b] * psi[i, s, b, k]
+                total = 0.0
                 for b in range(n_actions[i]):
-                    gradient[i, k] += marginal[i, b] * (psi[i, s, b, k] - mean[i, k])
+                    total += marginal[i, b] * (psi[i, s, b, k] - mean)
+                gradient[i, k] += total
     J = 0.0
     for s in range(S):
         J += initial[s] * V[s]
     return J
 
 
-@njit(cache=True, nogil=True)
+@compiled
+def _policy_metrics(theta: np.ndarray, gradient: np.ndarray, n_shared: int, now: np.ndarray) -> None:
+    """||Q theta^s||^2, N ||mean shared gradient||^2 and the squared personal gradients into ``now[4:7]``."""
+    N, D = theta.shape
+    disagreement, shared, personal = 0.0, 0.0, 0.0
+    for k in range(D):
+        centre, slope, square = 0.0, 0.0, 0.0
+        for i in range(N):
+            centre += theta[i, k]
+            slope += gradient[i, k]
+            square += gradient[i, k] * gradient[i, k]
+        centre /= N
+        if k < n_shared:
+            for i in range(N):
+                disagreement += (theta[i, k] - centre) ** 2
+            shared += slope * slope / N
+        else:
+            personal += square
+    now[4], now[5], now[6] = disagreement, shared, personal
+
+
+@compiled
 def _cac(
     rng: np.random.Generator,
     P: np.ndarray,
@@ -287,83 +340,91 @@ def _cac(
     """
     N, S, width, D = psi.shape
     A, K, L, H = P.shape[1], phi.shape[1], varphi.shape[2], n_shared
-    tables, joint = np.zeros((N, S, width)), np.empty((S, A))
-    P_pi, work, mu, d = np.empty((S, S)), np.empty((S, S)), np.empty(S), np.empty(S)
-    local = np.zeros(N, dtype=np.int64)
-    next_theta, next_omega, next_lam = np.empty_like(theta), np.empty_like(omega), np.empty_like(lam)
-    gradient, omegas, lam_star = np.empty((N, D)), np.empty((3, K)), np.empty(L)
+    tables, joint, local = np.zeros((N, S, width)), np.empty((S, A)), np.zeros(N, dtype=np.int64)
+    P_pi, work, mu, d, V = np.empty((S, S)), np.empty((S, S)), np.empty(S), np.empty(S), np.empty(S)
+    here, step, pair = np.empty(K), np.empty(K), np.empty(L)
+    next_theta, next_omega, next_lam = np.empty((N, D)), np.empty((N, K)), np.empty((N, L))
+    grams, gram, omegas, lam_star = np.empty((3, K, K)), np.empty((L, L)), np.empty((3, K)), np.empty(L)
+    marginal, gradient = np.empty((N, width)), np.empty((N, D))
     sums, now = np.zeros(N_METRICS), np.zeros(N_METRICS)
-    measured, row, horizon = 0, 0, checkpoints[-1]
+    measured, next_measure, phase, row, horizon = 0, 0, 0, 0, checkpoints[-1]
     for t in range(horizon):
         _policy_tables(psi, theta, n_actions, tables, joint)
         _chain(joint, P, P_pi)
         _gth(P_pi, work, mu)
-        measure = t % metric_every == 0
+        measure = t == next_measure
+        if measure:
+            next_measure += metric_every
         if double or measure:
             _visitation(P_pi, initial, gamma, work, d)
         if measure:
-            _lower_level(P, P_pi, r_bar, gamma, phi, varphi, joint, mu, omegas, lam_star)
+            _critic_targets(P, P_pi, r_bar, gamma, phi, joint, mu, grams, step, omegas)
+            _reward_target(r_bar, varphi, joint, mu, gram, lam_star)
             J = _gradient(
-                P, P_pi, r_bar, gamma, initial, psi, n_actions, local_of, tables, joint, d, gradient
+                *(P, P_pi, r_bar, gamma, initial, psi, n_actions, local_of, tables, joint, d),
+                *(work, V, marginal, gradient),
             )
             for k in range(3):
                 now[k] = _spread(omega, omegas[k])
             now[3] = _spread(lam, lam_star)
-            now[4:7] = 0.0
+            _policy_metrics(theta, gradient, H, now)
             now[7] = J
-            for k in range(D):
-                centre, slope, squares = 0.0, 0.0, 0.0
-                for i in range(N):
-                    centre += theta[i, k] / N
-                    slope += gradient[i, k] / N
-                    squares += gradient[i, k] ** 2
-                if k < H:
-                    for i in range(N):
-                        now[4] += (theta[i, k] - centre) ** 2
-                    now[5] += N * slope * slope
-                else:
-                    now[6] += squares
             for k in range(N_METRICS):
                 sums[k] += now[k]
             measured += 1
         # line 3, and Algorithm 2 for the second tuple
         s, a, s_next = _draw_tuple(rng, mu, tables, n_actions, P, local)
-        mix = W[t % W.shape[0]]
-        _mix(mix, omega, K, next_omega)  # line 4
-        _mix(mix, lam, L, next_lam)
-        _mix(mix, theta, H, next_theta)
+        for k in range(K):
+            here[k] = phi[s, k]
+            step[k] = gamma * phi[s_next, k] - here[k]
+        for k in range(L):
+            pair[k] = varphi[s, a, k]
         for i in range(N):
             reward = r[i, s, a]
             if noisy:  # centred standard Gumbel
-                reward += -np.log(-np.log(1.0 - rng.random())) - 0.5772156649015329
+                reward += -np.log(-np.log(1.0 - rng.random())) - EULER_GAMMA
             delta = reward  # line 6
             for k in range(K):
-                delta += (gamma * phi[s_next, k] - phi[s, k]) * omega[i, k]
-            for k in range(K):  # line 7
-                next_omega[i, k] += beta * delta * phi[s, k]
-            _project(next_omega[i], radius_omega)
+                delta += step[k] * omega[i, k]
+            delta *= beta
+            for k in range(K):  # lines 4 and 7
+                next_omega[i, k] = _mixed(W, phase, i, omega, k) + delta * here[k]
+            _project(next_omega, i, radius_omega)
             error = reward
             for k in range(L):
-                error -= varphi[s, a, k] * lam[i, k]
-            for k in range(L):  # line 8
-                next_lam[i, k] += zeta * error * varphi[s, a, k]
-            _project(next_lam[i], radius_lambda)
+                error -= pair[k] * lam[i, k]
+            error *= zeta
+            for k in range(L):  # lines 4 and 8
+                next_lam[i, k] = _mixed(W, phase, i, lam, k) + error * pair[k]
+            _project(next_lam, i, radius_lambda)
         if double:
             s, a, s_next = _draw_tuple(rng, d, tables, n_actions, P, local)
-        for i in range(N):
-            delta = 0.0  # line 9 with Eq. (11)
-            for k in range(L):
-                delta += varphi[s, a, k] * lam[i, k]
             for k in range(K):
-                delta += (gamma * phi[s_next, k] - phi[s, k]) * omega[i, k]
+                step[k] = gamma * phi[s_next, k] - phi[s, k]
+            for k in range(L):
+                pair[k] = varphi[s, a, k]
+        for i in range(N):
+            delta = 0.0  # line 9 with Eq. (11); the shared part is mixed first, Eq. (9)
+            for k in range(L):
+                delta += pair[k] * lam[i, k]
+            for k in range(K):
+                delta += step[k] * omega[i, k]
+            delta *= alpha
+            chosen = local[i]
             for k in range(D):
                 mean = 0.0
                 for b in range(n_actions[i]):
                     mean += tables[i, s, b] * psi[i, s, b, k]
-                next_theta[i, k] += alpha * delta * (psi[i, s, local[i], k] - mean)
-        omega[:] = next_omega
-        lam[:] = next_lam
-        theta[:] = next_theta
+                mixed = _mixed(W, phase, i, theta, k) if k < H else theta[i, k]
+                next_theta[i, k] = mixed + delta * (psi[i, s, chosen, k] - mean)
+        for i in range(N):
+            for k in range(K):
+                omega[i, k] = next_omega[i, k]
+            for k in range(L):
+                lam[i, k] = next_lam[i, k]
+            for k in range(D):
+                theta[i, k] = next_theta[i, k]
+        phase = phase + 1 if phase + 1 < len(W) else 0
         if t + 1 == checkpoints[row]:
             for k in range(N_METRICS):
                 averages[row, k] = sums[k] / measured

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -71,7 +72,8 @@ class CACSteps:
             horizon: T.
         """
         alpha = self.alpha_0 * horizon**-self.sigma_1
-        return alpha, self.beta_0 * horizon**-self.sigma_2, self.zeta_0 * horizon**-self.sigma_2
+        critic = horizon**-self.sigma_2
+        return float(alpha), float(self.beta_0 * critic), float(self.zeta_0 * critic)
 
 
 def cac(
@@ -117,6 +119,8 @@ def cac(
         ValueError: an argument out of range (named), initial values of a wrong shape.
         ReducibleChainError, PeriodicChainError: the chain under the (fully supported) policy has no
             mixing stationary law.
+        FloatingPointError: the run left the floats (infinite radii and large steps), or probabilities
+            underflowed until a law or a lower-level solution was lost; the message names what is not finite.
 
     Source: zeng2022 Algorithms 1-2, Eqs. (9)-(13).
     """
@@ -124,9 +128,8 @@ def cac(
         raise TypeError(f"cac runs on LogLinearPolicy, not {type(problem.policy).__name__}")
     if sampling not in ("single", "double"):
         raise ValueError(f"sampling is {sampling!r}, not 'single' or 'double'")
-    for name, count in (("horizon", horizon), ("n_checkpoints", n_checkpoints), ("metric_every", metric_every)):
-        if int(count) != count or count < 1:
-            raise ValueError(f"{name} is {count}; it is a whole number of at least 1")
+    horizon, metric_every = _whole("horizon", horizon), _whole("metric_every", metric_every)
+    n_checkpoints = _whole("n_checkpoints", n_checkpoints)
     for name, radius in (("radius_omega", radius_omega), ("radius_lambda", radius_lambda)):
         if not radius > 0:
             raise ValueError(f"{name} is {radius:g}; projection radii are positive")
@@ -145,8 +148,9 @@ def cac(
         *_tables(problem),
         sampling == "double",
         *(alpha, beta, zeta, float(radius_omega), float(radius_lambda)),
-        *(theta, omega, lam, checkpoints, int(metric_every), averages, instants),
+        *(theta, omega, lam, checkpoints, metric_every, averages, instants),
     )
+    _require_finite(theta, omega, lam, averages)
     data: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for k, name in enumerate(METRICS):
         data[name] = (("checkpoint",), averages[:, k])
@@ -156,6 +160,22 @@ def cac(
     data["lam"] = (("agent", "reward_feature"), lam)
     attributes = {"problem": problem.name, "sampling": sampling, "alpha": alpha, "beta": beta, "zeta": zeta}
     return xr.Dataset(data, coords={"t": (("checkpoint",), checkpoints)}, attrs=attributes)
+
+
+def _whole(name: str, value: float) -> int:
+    if not isinstance(value, Real) or not isfinite(value) or value != int(value) or value < 1:
+        raise ValueError(f"{name} is {value}; it is a whole number of at least 1")
+    return int(value)
+
+
+def _require_finite(theta: np.ndarray, omega: np.ndarray, lam: np.ndarray, averages: np.ndarray) -> None:
+    lost = [n for n, x in (("theta", theta), ("omega", omega), ("lam", lam)) if not np.isfinite(x).all()]
+    lost += [name for name, column in zip(METRICS, averages.T, strict=True) if not np.isfinite(column).all()]
+    if lost:
+        raise FloatingPointError(
+            f"not finite at the end of the run: {', '.join(lost)}; the steps are too large, or the policy so "
+            "close to deterministic that its probabilities underflow"
+        )
 
 
 def _generator(seed: int | np.random.SeedSequence | np.random.Generator) -> np.random.Generator:

@@ -118,8 +118,14 @@ static void gth(const double *restrict P_pi, int64_t S, double *restrict work, d
 static void solve_in_place(double *restrict matrix, double *restrict rhs, int64_t n) {
     for (int64_t k = 0; k < n; k++) {
         int64_t pivot = k;
-        for (int64_t i = k + 1; i < n; i++)
-            if (fabs(matrix[i * n + k]) > fabs(matrix[pivot * n + k])) pivot = i;
+        double largest = fabs(matrix[k * n + k]);
+        for (int64_t i = k + 1; i < n; i++) {
+            const double entry = fabs(matrix[i * n + k]);
+            if (entry > largest) {
+                pivot = i;
+                largest = entry;
+            }
+        }
         if (pivot != k) {
             for (int64_t j = k; j < n; j++) {
                 const double held = matrix[k * n + j];
@@ -130,19 +136,17 @@ static void solve_in_place(double *restrict matrix, double *restrict rhs, int64_
             rhs[k] = rhs[pivot];
             rhs[pivot] = held;
         }
-        const double inverse = 1.0 / matrix[k * n + k];
+        const double inverse = matrix[k * n + k] = 1.0 / matrix[k * n + k];
         for (int64_t i = k + 1; i < n; i++) {
             const double factor = matrix[i * n + k] * inverse;
-            if (factor != 0.0) {
-                for (int64_t j = k + 1; j < n; j++) matrix[i * n + j] -= factor * matrix[k * n + j];
-                rhs[i] -= factor * rhs[k];
-            }
+            for (int64_t j = k + 1; j < n; j++) matrix[i * n + j] -= factor * matrix[k * n + j];
+            rhs[i] -= factor * rhs[k];
         }
     }
     for (int64_t k = n - 1; k >= 0; k--) {
         double value = rhs[k];
         for (int64_t j = k + 1; j < n; j++) value -= matrix[k * n + j] * rhs[j];
-        rhs[k] = value / matrix[k * n + k];
+        rhs[k] = value * matrix[k * n + k];
     }
 }
 

@@ -209,7 +209,8 @@ def compare(case: str, problem: Problem, c_loop: Loop, *, metrics: bool) -> Timi
     gap = trajectory_gap(problem, c_loop)
     if not gap <= TOLERANCE:
         raise AssertionError(f"{case}: the C loop leaves the kernel's trajectory, relative gap {gap:.2g}")
-    per_step = in_numba(problem, 0, Run.of(problem, [WARMUP_HORIZON]), 1 if metrics else WARMUP_HORIZON) / WARMUP_HORIZON
+    warm = in_numba(problem, 0, Run.of(problem, [WARMUP_HORIZON]), 1 if metrics else WARMUP_HORIZON)
+    per_step = warm / WARMUP_HORIZON
     horizon = max(WARMUP_HORIZON, round(SECONDS_PER_RUN / per_step))
     every = 1 if metrics else horizon
     times = []
