@@ -361,8 +361,7 @@ def _cac(
             _critic_targets(P, P_pi, r_bar, gamma, phi, joint, mu, grams, step, omegas)
             _reward_target(r_bar, varphi, joint, mu, gram, lam_star)
             J = _gradient(
-                *(P, P_pi, r_bar, gamma, initial, psi, n_actions, local_of, tables, joint, d),
-                *(work, V, marginal, gradient),
+                P, P_pi, r_bar, gamma, initial, psi, n_actions, local_of, tables, joint, d, work, V, marginal, gradient
             )
             for k in range(3):
                 now[k] = _spread(omega, omegas[k])

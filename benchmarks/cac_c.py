@@ -34,8 +34,8 @@ FLAGS = ("-O3", "-march=native", "-std=gnu11", "-shared", "-fPIC")
 TOLERANCE = 1e-9
 """Largest relative gap between the trajectories; ours. C contracts products and sums, numba does not."""
 
-REPETITIONS = 15
-SECONDS_PER_RUN = 0.1  # ours: long against the clock and the call, short against the machine's other jobs
+REPETITIONS = 31
+SECONDS_PER_RUN = 0.04  # ours: long against the clock and the call, short against the machine's other jobs
 WARMUP_HORIZON = 2000
 LIMIT = 1.25
 
