@@ -1,4 +1,4 @@
-"""Random consensus schedules and published contraction bounds, shared by both papers' statements."""
+"""Random consensus schedules, shared by both papers' statements; the bounds are in `mdp.contraction`."""
 
 from __future__ import annotations
 
@@ -15,29 +15,6 @@ Bound = Callable[[int, float], float]
 
 ROUNDING = 1e-9
 """Rounding of a spectral norm or a bound of order one; ours. Equality is attained, so some slack is needed."""
-
-
-def cut_bound(n_agents: int, min_weight: float) -> float:
-    """Ours: contraction of disagreement per window, ``sqrt(1 - 8 c (1-c) sin^2(pi / 2N))``.
-
-    Args:
-        n_agents: N, at least 2.
-        min_weight: c, the least positive weight.
-
-    Source: derived in `verify.zeng2022.consensus`; sharp for N = 2 and to first order in c on paths.
-    """
-    square = 1 - 8 * min_weight * (1 - min_weight) * np.sin(np.pi / (2 * n_agents)) ** 2
-    return float(np.sqrt(max(square, 0.0)))  # zero, up to rounding, for two agents that average fully
-
-
-def nedic_2009_bound(n_agents: int, min_weight: float) -> float:
-    """Contraction per window of Nedic, Olshevsky, Ozdaglar and Tsitsiklis (2009): ``sqrt(1 - c / (2 N^2))``.
-
-    Args:
-        n_agents: N.
-        min_weight: c.
-    """
-    return float(np.sqrt(1 - min_weight / (2 * n_agents**2)))
 
 
 def random_doubly_stochastic(rng: np.random.Generator, size: int, terms: int) -> np.ndarray:
