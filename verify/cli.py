@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from rates.sweep import load
+from verify.assumptions import assumption_table
 from verify.claim import Claim, Kind, Variant
 from verify.context import PROFILES, Context
 from verify.evidence import Evidence, Verdict, judge
@@ -127,6 +129,30 @@ def verify(
             typer.echo(f"recorded in {path.name}", err=True)
         results = _with_records(results)
     _finish(results, context, out, as_json)
+
+
+@app.command()
+def assumptions(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """Show which policy class meets which assumption of the papers, with constants, on the ring3 MDP.
+
+    Example: lemmata assumptions
+    """
+    rows = assumption_table()
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=1))
+        return
+    table = Table(title="Policy classes against assumptions, on ring3")
+    for column in ("assumption", "policy class", "met", "constant, or what contradicts it"):
+        table.add_column(column, overflow="fold")
+    for k, row in enumerate(rows):
+        first = k == 0 or rows[k - 1].assumption != row.assumption
+        last = k + 1 == len(rows) or rows[k + 1].assumption != row.assumption
+        colour = {"yes": "green", "no": "red"}.get(row.met, "yellow")
+        cells = (row.assumption if first else "", row.policy_class, f"[{colour}]{row.met}[/]", row.constant)
+        table.add_row(*cells, end_section=last)
+    _console().print(table)
 
 
 @app.command()

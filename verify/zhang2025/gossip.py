@@ -37,9 +37,9 @@ def consensus_rate() -> tuple[Variant, ...]:
     nothing converges. *With a connected graph* the printed rate is nevertheless true for the fixed A of the paper,
     symmetric or not, for all N and eta, with the constant sqrt(1 - 1/N): by the argument in
     `mdp.contraction.path_bound`, ``||A - 11^T/N|| <= 1 - 4 eta sin^2(pi / 2N)`` (the repaired rate, attained by the
-    lazy path), and this is at most ``1 - eta^(N-1)`` as soon as ``4 sin^2(pi / 2N) >= eta^(N-2)``. A row contains its own
-    weight and a neighbour's, so eta <= 1/2 and it is enough to look at eta = 1/2: the left side is 2 and 1 against 1
-    and 1/2 at N = 2 and 3, and from N = 4 on ``sin x >= 2x/pi`` leaves ``4 / N^2 >= 2^(2-N)``, with equality at 4 and
+    lazy path), and this is at most ``1 - eta^(N-1)`` as soon as ``4 sin^2(pi / 2N) >= eta^(N-2)``. A row contains its
+    own weight and a neighbour's, so eta <= 1/2 and it is enough to look at eta = 1/2: the left side is 2 and 1 against
+    1 and 1/2 at N = 2 and 3, and from N = 4 on ``sin x >= 2x/pi`` leaves ``4 / N^2 >= 2^(2-N)``, with equality at 4 and
     true from there by induction. The program encloses N up to 64 in interval arithmetic as well.
 
     It would fail for time-varying matrices that are connected only over windows (see the reading).
