@@ -23,8 +23,9 @@ lint: $(READY)
 notebooks: $(READY)
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 notebooks
 
-bench: $(READY)
+bench: $(READY) ## the CAC kernel against C; exact quantities at size against SciPy and QuantEcon
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.exact_large --agents 2
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

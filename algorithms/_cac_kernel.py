@@ -347,7 +347,9 @@ def _cac(
     grams, gram, omegas, lam_star = np.empty((3, K, K)), np.empty((L, L)), np.empty((3, K)), np.empty(L)
     marginal, gradient = np.empty((N, width)), np.empty((N, D))
     sums, now = np.zeros(N_METRICS), np.zeros(N_METRICS)
-    measured, next_measure, phase, row, horizon = 0, 0, 0, 0, checkpoints[-1]
+    measured, phase, row, horizon = 0, 0, 0, checkpoints[-1]
+    # the middle of each block: a thinned average is then off by O(metric_every^2), not by the transient's first term
+    next_measure = min(metric_every // 2, checkpoints[0] - 1)
     for t in range(horizon):
         _policy_tables(psi, theta, n_actions, tables, joint)
         _chain(joint, P, P_pi)

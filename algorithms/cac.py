@@ -107,7 +107,8 @@ def cac(
         omega_0: initial critics (N, K), zeros by default.
         lambda_0: initial reward models (N, L), zeros by default.
         n_checkpoints: how many log-spaced times to report, the last being T.
-        metric_every: measure at every so many iterations; time averages are over the measured ones.
+        metric_every: measure once in every so many iterations, in the middle of each block; time averages are over
+            the measured ones.
 
     Returns:
         Dataset with dimension ``checkpoint`` (coordinate ``t``): each metric of `METRICS` as a running time

@@ -64,11 +64,12 @@ def cac_reference(
     lam = _start(lambda_0, (N, features.phi_joint.shape[-1]))
     alpha, beta, zeta = (steps or CACSteps()).at(horizon)
     times = sorted({round(horizon ** (k / n_checkpoints)) for k in range(1, n_checkpoints + 1)})
+    first = min(metric_every // 2, times[0] - 1)  # the middle of a block
     measured: list[np.ndarray] = []
     averages, instants = [], []
     for t in range(horizon):
         point = exact(problem, theta)
-        if t % metric_every == 0:
+        if t >= first and (t - first) % metric_every == 0:
             measured.append(_measure(point, theta, omega, lam, H))
         # line 3
         s, actions, s_next = _tuple(rng, point, "stationary")

@@ -339,7 +339,8 @@ int cac(uint64_t *generator, const int64_t *shape, const double *P, const double
     double *lam_star = omegas + 3 * K, *grams = lam_star + L, *scratch = grams + 3 * K * K + L * L + 2 * K + S;
     double *step = scratch + S * S + S + N * width;
     double sums[METRICS] = {0.0}, now[METRICS] = {0.0};
-    int64_t measured = 0, row = 0, next_measure = 0, phase = 0, s, a, next;
+    int64_t measured = 0, row = 0, phase = 0, s, a, next;
+    int64_t next_measure = metric_every / 2 < checkpoints[0] - 1 ? metric_every / 2 : checkpoints[0] - 1;
     for (int64_t t = 0;; t++) {
         policy_tables(psi, theta, n_actions, z, tables, joint);
         chain(joint, P, z, P_pi);

@@ -1,32 +1,66 @@
 """Finite multi-agent MDPs and everything exact about them; the glossary is in `mdp.model`."""
 
+from mdp.certify import Certificate, certificate
 from mdp.chain import PeriodicChainError, ReducibleChainError
+from mdp.contraction import contraction_table, path_bound
+from mdp.enclose import enclose
 from mdp.exact import Exact, exact
 from mdp.features import Features
-from mdp.instances import INSTANCES, coordination_game, ring3, ring3_nonrealisable
+from mdp.instances import INSTANCES, coordination_game, garnet, ring3, ring3_nonrealisable
+from mdp.large import SimpleSpread, SparseMDP, simple_spread, sparse_exact
+from mdp.mixing import Mixing, doeblin_mixing, measured_mixing, spectral_mixing, uniform_mixing
 from mdp.model import FiniteMDP
 from mdp.network import DisconnectedScheduleError, Schedule, full_average, metropolis_weights
+from mdp.optimal import J_class_star, J_star, eps_bias, occupancy_lp
+from mdp.policies import CircularPolicy, NeuralPolicy, ReducedSoftmaxPolicy
 from mdp.policy import LogLinearPolicy, Policy
 from mdp.problem import Problem
 from mdp.rational import RationalPoint
+from mdp.td_stability import mean_square_range
+from mdp.worst_network import fastest_mixing, worst_weights
 
 __all__ = [
     "INSTANCES",
+    "Certificate",
+    "CircularPolicy",
     "DisconnectedScheduleError",
     "Exact",
     "Features",
     "FiniteMDP",
+    "J_class_star",
+    "J_star",
     "LogLinearPolicy",
+    "Mixing",
+    "NeuralPolicy",
     "PeriodicChainError",
     "Policy",
     "Problem",
     "RationalPoint",
+    "ReducedSoftmaxPolicy",
     "ReducibleChainError",
     "Schedule",
+    "SimpleSpread",
+    "SparseMDP",
+    "certificate",
+    "contraction_table",
     "coordination_game",
+    "doeblin_mixing",
+    "enclose",
+    "eps_bias",
     "exact",
+    "fastest_mixing",
     "full_average",
+    "garnet",
+    "mean_square_range",
+    "measured_mixing",
     "metropolis_weights",
+    "occupancy_lp",
+    "path_bound",
     "ring3",
     "ring3_nonrealisable",
+    "simple_spread",
+    "sparse_exact",
+    "spectral_mixing",
+    "uniform_mixing",
+    "worst_weights",
 ]

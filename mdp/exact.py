@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -17,6 +17,10 @@ from mdp import chain
 from mdp.linear import identity_like, is_exact, solve
 from mdp.policy import joint_probabilities
 from mdp.problem import Problem
+
+if TYPE_CHECKING:
+    from mdp.certify import Certificate, Inputs
+    from mdp.mixing import Mixing
 
 Law = Literal["stationary", "visitation"]
 """State law under which lower-level problems are posed; zeng2022 uses ``"stationary"``."""
@@ -254,11 +258,45 @@ class Exact:
         weight = (self.stationary[:, None] * self.pi).reshape(-1)
         return _least_squares(self.phi_joint.reshape(len(weight), -1), self.r_bar.reshape(-1), weight)
 
+    # --- errors and mixing --------------------------------------------------------------------------------
+    def error(self, name: str, *, inputs: Inputs = "given") -> Certificate:
+        """Rigorous error bound of a float quantity of this view.
+
+        Args:
+            name: attribute name, such as ``"V"`` or ``"grad_J"``.
+            inputs: ``"given"``: the exact problem is that of the floats as they are; ``"rounded"``: any problem whose
+                once-rounded data they are.
+
+        Raises:
+            ValueError: an unknown name, or a view over rationals (which has no error).
+
+        Source: see `mdp.certify.certificate`.
+        """
+        from mdp.certify import certificate
+
+        return certificate(self, name, inputs=inputs)
+
+    def mixing(self, method: Literal["doeblin", "spectral"] = "doeblin") -> Mixing:
+        """Constants kappa and rho of geometric mixing of the original chain.
+
+        Args:
+            method: by minorisation or by the spectrum; `mdp.mixing` has more.
+
+        Raises:
+            NoMixingBoundError, ReducibleChainError, PeriodicChainError: the chain does not mix, or the method
+                finds no bound.
+
+        Source: zhang2025 Lemma 5.4; see `mdp.mixing`.
+        """
+        from mdp import mixing
+
+        return (mixing.doeblin_mixing if method == "doeblin" else mixing.spectral_mixing)(self.P_pi)
+
     def value_residual(self) -> float:
         """A bound on ``max_s |V - V_true|`` for floats: ``||r_pi - (I - gamma P_pi) V||_inf / (1 - gamma)``.
 
         The Bellman operator is a gamma-contraction in the sup norm, so the residual bounds the error (up to
-        the rounding of the residual itself).
+        the rounding of the residual itself; ``error("V")`` accounts for that too).
         """
         residual = self.r_pi - self._resolvent @ self.V
         return float(max(abs(x) for x in residual) / (1 - self.gamma))

@@ -105,8 +105,9 @@ def require_full_column_rank(name: str, matrix: np.ndarray) -> None:
     Raises:
         ValueError: the numerical rank is too small; the message gives a null vector.
     """
-    _, singular, right = np.linalg.svd(matrix, full_matrices=True)
-    columns = matrix.shape[1]
+    rows, columns = matrix.shape
+    # the full factorisation is only needed for a null vector outside the row space, and is (rows, rows) large
+    _, singular, right = np.linalg.svd(matrix, full_matrices=rows < columns)
     tolerance = singular[0] * max(matrix.shape) * np.finfo(float).eps if singular.size else 0.0
     rank = int((singular > tolerance).sum())
     if rank < columns:

@@ -400,12 +400,16 @@ def test_rate_figure_data_and_words() -> None:
         assert part in figure.alt
 
 
-@pytest.mark.parametrize("shift", [0.0, -0.3], ids=["inside the noise", "below the floor"])
-def test_rate_figure_without_a_slope(shift: float) -> None:
+@pytest.mark.parametrize(
+    ("shift", "outcome"),
+    [(-0.02, RateOutcome.NO_SIGNAL), (-0.3, RateOutcome.BELOW_FLOOR)],
+    ids=["inside the noise", "below the floor"],
+)
+def test_rate_figure_without_a_slope(shift: float, outcome: RateOutcome) -> None:
     dataset = decay() + shift
     dataset["gap"][0, 0] = 0.6
     fit = fit_rate(dataset, "gap", 0.5, floor=0.5)
-    assert fit.outcome is RateOutcome.NO_SIGNAL
+    assert fit.outcome is outcome
     figure = rate_figure(fit)
     assert "No slope could be fitted" in figure.alt
     assert all(row["fitted"] == "" for row in csv.DictReader(figure.csv.splitlines()))

@@ -13,6 +13,7 @@ from verify.claim import Kind, Variant, control, printed, statement
 from verify.cli import app
 from verify.context import PROFILES, Context
 from verify.evidence import Evidence, Relation, Rigor, Scope, Verdict, combine, exact_evidence, judge
+from verify.identities import float_identity
 from verify.ledger import PAPERS, coverage, ledger, record, recorded, select
 from verify.runner import run_claims
 
@@ -61,7 +62,11 @@ def test_exact_comparison_does_not_round() -> None:
 
 def test_combine() -> None:
     good, proof = evidence(rigor=Rigor.FLOAT), evidence(rigor=Rigor.SYMBOLIC, scope=Scope.CLASS)
-    assert combine([good, proof]) is Verdict.PROVED
+    support = evidence(rigor=Rigor.FLOAT, corroborates=True)
+    assert combine([good, proof]) is Verdict.HOLDS  # a proof of one conjunct does not prove another
+    assert combine([support, proof]) is Verdict.PROVED
+    assert combine([support]) is Verdict.HOLDS
+    assert combine([evidence(rigor=Rigor.FLOAT, corroborates=True, claimed=0.5), proof]) is Verdict.REFUTED
     assert combine([good, evidence()]) is Verdict.CONSISTENT
     assert combine([proof, evidence(claimed=0.5)]) is Verdict.REFUTED
     assert combine([good, evidence(claimed=1.0)]) is Verdict.INCONCLUSIVE
@@ -126,6 +131,17 @@ def test_parts_stand_or_fall_together_and_readings_may_disagree() -> None:
     assert build(printed(_always, "", "a", part="1"), printed(never, "", "b", part="2")) is Verdict.REFUTED
     assert build(good) is Verdict.HOLDS
 
+    def proves(context: Context) -> Evidence:
+        return evidence(rigor=Rigor.SYMBOLIC, scope=Scope.CLASS)
+
+    assert build(good, printed(proves, "", "c")) is Verdict.HOLDS  # readings that all stand: the weaker verdict
+
+
+def test_a_check_over_instances_refuses_nan() -> None:
+    context = Context(PROFILES["quick"])
+    with pytest.raises(ValueError, match="needs finite numbers"):
+        float_identity(context, "x", lambda v, _p, _t: v.V * float("nan"))
+
 
 def test_ledger_is_in_paper_order_and_inside_the_coverage_list() -> None:
     for paper in PAPERS:
@@ -155,6 +171,18 @@ def test_recorded_controls_are_refuted_and_no_repair_is() -> None:
                 assert verdict == "refuted", (key, name)
             if kinds[key, name] in (Kind.REPAIRED, Kind.SOURCE):
                 assert verdict in ("proved", "holds", "consistent"), (key, name)
+
+
+SWEEPS = [c.key for c in ledger() if c.id.startswith(("theorem-3", "corollary-1"))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_verdicts_with_sweeps_are_as_recorded_for_another_seed(seed: int) -> None:
+    context = Context(PROFILES["quick"], seed=seed, jobs=2)
+    for result in run_claims(select(SWEEPS), context, recorded()):
+        wrong = [(v.variant.name, v.recorded, str(v.verdict)) for v in result.variants if not v.as_recorded]
+        assert not wrong
 
 
 CHEAP = [c.key for c in ledger() if not c.id.startswith(("theorem-3", "corollary-1"))]
@@ -204,6 +232,9 @@ def test_cli_json_and_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
         (["verify", "eq-44"], "did you mean"),
         (["verify", "--profile", "slow"], "not one of quick, full"),
         (["verify", "--jobs", "-1"], "jobs is -1"),
+        (["verify", "--seed", "-1"], "seed is -1"),
+        (["verify", "lemma-5.7"], "zhang2025/lemma-5.7: not checked yet"),
+        (["verify", "eq-6", "--out", __file__], "cannot write into"),
         (["list", "zeng2023"], "no paper 'zeng2023'"),
         (["report", "nowhere"], "does not exist"),
     ],
@@ -218,6 +249,20 @@ def test_cli_show_prints_the_witness() -> None:
     done = CliRunner().invoke(app, ["show", "zhang2025/eq-8-cases", "--witness"])
     assert done.exit_code == 0
     assert "grad J = 1" in done.stdout
+
+
+def test_cli_shows_the_text_of_an_unchecked_statement() -> None:
+    done = CliRunner().invoke(app, ["show", "lemma-5.7"])
+    assert done.exit_code == 0
+    assert "not checked yet" in done.stdout
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", "not json"])
+def test_report_of_a_damaged_run_is_a_clear_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    done = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "is not a run of lemmata" in " ".join(done.output.split())
 
 
 def test_report_is_rebuilt_from_a_run(tmp_path: Path) -> None:

@@ -14,11 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from rates.sweep import load
+from verify import mdp_commands
 from verify.assumptions import assumption_table
 from verify.claim import Claim, Kind, Variant
 from verify.context import PROFILES, Context
 from verify.evidence import Evidence, Verdict, judge
-from verify.ledger import coverage, ledger, record, recorded, select
+from verify.ledger import coverage, ledger, record, recorded, select, unchecked
 from verify.report import write_report
 from verify.runner import ClaimResult, VariantResult, run_claims
 from verify.serialise import comparison, results_as_data
@@ -29,6 +30,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Checks the theory of decentralised multi-agent actor-critic on finite MDPs, exactly.",
 )
+app.add_typer(mdp_commands.app, name="mdp")
+
 RUN_FILE = "run.json"
 """Profile, seed and results of a run, beside its report."""
 
@@ -90,6 +93,12 @@ def show(
     Example: lemmata show eq-13-target --witness
     """
     console = _console()
+    pending = unchecked(id, ledger())
+    for key in pending:
+        row = next(r for r in coverage(key.split("/")[0]) if key.endswith("/" + r["id"]))
+        console.print(f"\n{key} ({row['where']}), not checked yet:\n  {row['text']}", markup=False)
+    if pending:
+        return
     for claim in _select([id]):
         known = recorded().get(claim.key, {})
         console.print(f"\n{claim.key}: {claim.summary}", style="bold", markup=False)
@@ -123,6 +132,8 @@ def verify(
     """
     claims = _select(ids or [])
     context = _context(profile, jobs, seed)
+    if out is not None:
+        _require_folder(out)
     results = _run(claims, context, quiet=as_json)
     if record_:
         for path in record(results, Path(__file__).parent / "data"):
@@ -167,13 +178,20 @@ def report(
     path = folder / RUN_FILE
     if not path.is_file():
         raise typer.BadParameter(f"{path} does not exist; `lemmata verify --out {folder}` makes it")
-    run = json.loads(path.read_text())
-    context = _context(run["profile"], jobs, int(run["seed"]))
+    try:
+        run = json.loads(path.read_text())
+        keys = [statement["key"] for statement in run["results"]]
+        context = _context(run["profile"], jobs, int(run["seed"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise typer.BadParameter(f"{path} is not a run of lemmata: {error!r}") from None
     for stored in sorted((folder / "data").glob("*.nc")):
-        dataset = load(stored)
+        try:
+            dataset = load(stored)
+        except (OSError, ValueError) as error:
+            raise typer.BadParameter(f"{stored} is damaged ({error}); remove it and it is computed again") from None
         if list(dataset["horizon"].values) == context.profile.horizons and dataset.attrs["root_seed"] == context.seed:
             context.datasets[stored.stem] = dataset
-    results = _run(_select([statement["key"] for statement in run["results"]]), context, quiet=False)
+    results = _run(_select(keys), context, quiet=False)
     _finish(results, context, folder, as_json=False)
 
 
@@ -283,9 +301,21 @@ def _select(ids: list[str]) -> list[Claim]:
 def _context(profile: str, jobs: int, seed: int) -> Context:
     if profile not in PROFILES:
         raise typer.BadParameter(f"profile {profile!r} is not one of {', '.join(PROFILES)}")
+    if seed < 0:
+        raise typer.BadParameter(f"seed is {seed}; it is a whole number of at least 0")
     if jobs < 0:
         raise typer.BadParameter(f"jobs is {jobs}; it is a number of workers, or 0 for one per core")
     return Context(PROFILES[profile], seed=seed, jobs=jobs or _cores())
+
+
+def _require_folder(out: Path) -> None:
+    """Find out before the run, not after it, whether the report can be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write into {out}: {error.strerror}") from None
+    if not os.access(out, os.W_OK):
+        raise typer.BadParameter(f"cannot write into {out}: permission denied")
 
 
 def _console() -> Console:

@@ -21,7 +21,7 @@ class Profile:
         n_rational: random problems per exact identity.
         n_search: random candidates per adversarial search.
         last_horizon: largest T of a sweep.
-        n_seeds: repetitions per horizon.
+        n_seeds: repetitions per horizon of the main sweep; others are multiples of it.
     """
 
     name: str

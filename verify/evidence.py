@@ -46,7 +46,7 @@ class Verdict(Enum):
     """Outcome for a statement under one reading; the value explains it."""
 
     PROVED = "for every input of the class, by an argument the program re-checks"
-    HOLDS = "on every instance tried; adversarial search found no violation"
+    HOLDS = "on every instance tried, worst cases by construction among them"
     CONSISTENT = "the statistics agree, with an interval"
     REFUTED = "a verified witness contradicts it"
     UNSATISFIABLE = "no instance of the setting meets the assumption"
@@ -93,6 +93,8 @@ class Evidence:
         witness: an explicit instance, for refutations.
         undecided: if not empty, why this evidence cannot decide; the verdict is then inconclusive.
         note: anything a reader should know.
+        corroborates: the piece supports others but does not carry the statement: it can refute, and it does not
+            decide how strongly the statement stands.
         fit: the rate fit behind the value, drawn in the report.
         sample: values over the instances, drawn in the report.
 
@@ -112,6 +114,7 @@ class Evidence:
     witness: Witness | None = None
     undecided: str = ""
     note: str = ""
+    corroborates: bool = False
     fit: RateFit | None = None
     sample: tuple[float, ...] = ()
 
@@ -131,6 +134,7 @@ def exact_evidence(
     instances: int = 0,
     witness: Witness | None = None,
     note: str = "",
+    corroborates: bool = False,
 ) -> Evidence:
     """Evidence whose measured value has no width (arguments as `Evidence`; `fmpq` is converted).
 
@@ -144,10 +148,12 @@ def exact_evidence(
         instances: number of problems.
         witness: an explicit instance.
         note: a remark.
+        corroborates: whether it only supports other pieces.
     """
     value = _plain(measured)
     return Evidence(
-        quantity, value, value, value, _plain(claimed), relation, rigor, scope, instances, witness, "", note
+        quantity, value, value, value, _plain(claimed), relation, rigor, scope, instances, witness, "", note,
+        corroborates,
     )
 
 
@@ -180,8 +186,8 @@ def judge(evidence: Evidence) -> Verdict:
 def combine(evidence: Sequence[Evidence]) -> Verdict:
     """Verdict of a variant from all its evidence.
 
-    Refuted if any piece refutes, else inconclusive if any is undecided. A class-wide proof is not weakened by
-    instances that agree with it; without one, agreement is as strong as its weakest piece.
+    Refuted if any piece refutes, else inconclusive if any is undecided, else as strong as the weakest piece that
+    carries the statement (pieces that merely corroborate, such as instances beside a proof, do not weaken it).
 
     Args:
         evidence: all pieces for one variant, at least one.
@@ -191,11 +197,12 @@ def combine(evidence: Sequence[Evidence]) -> Verdict:
     """
     if not evidence:
         raise ValueError("a variant without evidence has no verdict")
-    verdicts = {judge(e) for e in evidence}
-    for decisive in (Verdict.REFUTED, Verdict.INCONCLUSIVE, Verdict.PROVED, Verdict.CONSISTENT):
-        if decisive in verdicts:
+    everything = {judge(e) for e in evidence}
+    for decisive in (Verdict.REFUTED, Verdict.INCONCLUSIVE):
+        if decisive in everything:
             return decisive
-    return Verdict.HOLDS
+    carrying = {judge(e) for e in evidence if not e.corroborates} or everything
+    return next(v for v in (Verdict.CONSISTENT, Verdict.HOLDS, Verdict.PROVED) if v in carrying)
 
 
 def exact_text(value: Any) -> str:

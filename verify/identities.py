@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from flint import fmpq
@@ -58,9 +58,9 @@ def exact_identity(
     for point in rational_points(context, **family):  # type: ignore[arg-type]
         size = max((abs(x) for x in np.asarray(residual(point), dtype=object).ravel()), default=fmpq(0))
         count += 1
-        if size > worst:
-            worst = size
-            witness = witness or problem_witness(point, f"{quantity}: {size}, not 0")
+        if size != 0 and witness is None:
+            witness = problem_witness(point, f"the smallest problem found; here the residual is {size}")
+        worst = max(worst, size)
     return exact_evidence(quantity, worst, 0, Relation.EQUAL, instances=count, witness=witness)
 
 
@@ -74,13 +74,32 @@ def float_identity(
         quantity: the residual in words.
         residual: maps exact quantities, problem and theta to one or more residuals.
     """
-    rng, worst = context.rng(2), 0.0
-    for _ in range(context.profile.n_float):
-        problem, theta = random_problem(rng)
-        worst = max(worst, float(np.max(np.abs(residual(exact(problem, theta), problem, theta)))))
+    rng = context.rng(2)
+    problems = (random_problem(rng) for _ in range(context.profile.n_float))
+    worst = largest(np.max(np.abs(residual(exact(p, theta), p, theta))) for p, theta in problems)
     return exact_evidence(
-        quantity, worst, FLOAT_TOLERANCE, Relation.AT_MOST, rigor=Rigor.FLOAT, instances=context.profile.n_float
+        quantity, worst, FLOAT_TOLERANCE, Relation.AT_MOST, rigor=Rigor.FLOAT, instances=context.profile.n_float,
+        corroborates=True,
     )
+
+
+def largest(values: Iterable[float]) -> float:
+    """The largest of at least one value; a NaN or infinity is an error, not something a maximum may skip.
+
+    Args:
+        values: numbers.
+
+    Raises:
+        ValueError: no values, or one that is not finite.
+    """
+    worst = -np.inf
+    for k, value in enumerate(values):
+        if not np.isfinite(value):
+            raise ValueError(f"value {k} is {value}; a check over instances needs finite numbers")
+        worst = max(worst, float(value))
+    if worst == -np.inf:
+        raise ValueError("the largest of no values")
+    return worst
 
 
 def problem_witness(point: RationalPoint, summary: str, **more: object) -> Witness:

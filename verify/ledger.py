@@ -83,7 +83,8 @@ def select(ids: Sequence[str], claims: Sequence[Claim] | None = None) -> list[Cl
         claims: where to look; the whole ledger by default.
 
     Raises:
-        KeyError: an id that matches nothing; the message suggests near ones.
+        KeyError: an id that matches no claim; the message says so if the papers have the statement but it is not
+            checked yet, and suggests near ids otherwise.
     """
     everything = list(ledger() if claims is None else claims)
     if not ids:
@@ -92,12 +93,27 @@ def select(ids: Sequence[str], claims: Sequence[Claim] | None = None) -> list[Cl
     for id in ids:
         found = [c for c in everything if id in (c.key, c.id, c.paper)]
         if not found:
+            pending = unchecked(id, everything)
+            if pending:
+                raise KeyError(f"{', '.join(pending)}: not checked yet; `lemmata list` shows what is")
             known = [c.key for c in everything] + [c.id for c in everything]
             near = difflib.get_close_matches(id, known, n=3, cutoff=0.4)
             hint = f"; did you mean {', '.join(near)}?" if near else "; `lemmata list` shows all"
             raise KeyError(f"no statement {id!r}{hint}")
         chosen += [c for c in found if c not in chosen]
     return chosen
+
+
+def unchecked(id: str, claims: Sequence[Claim]) -> list[str]:
+    """Keys of statements in the coverage lists that `id` names and that no claim checks.
+
+    Args:
+        id: ``paper/id`` or a bare id.
+        claims: what is checked.
+    """
+    keys = {claim.key for claim in claims}
+    rows = [(f"{paper}/{row['id']}", row["id"]) for paper in PAPERS for row in coverage(paper)]
+    return [key for key, bare in rows if id in (key, bare) and key not in keys]
 
 
 def _data(name: str) -> dict[str, Any]:

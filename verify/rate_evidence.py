@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isnan
 
 import numpy as np
@@ -28,6 +29,9 @@ def rate_evidence(
         note: a remark for the report.
     """
     fit = fit_rate(dataset, metric, claimed, floor=floor)
+    if fit.outcome is RateOutcome.BELOW_FLOOR:
+        note = f"{note}; {fit.outcome.value}".removeprefix("; ")
+        return replace(mean_at_last_horizon(dataset, metric, floor, Relation.AT_MOST, where, note=note), fit=fit)
     decided = fit.outcome in (RateOutcome.CONSISTENT, RateOutcome.REFUTED)
     above = f" above {floor:.4g}" if floor else ""
     return Evidence(

@@ -64,14 +64,14 @@ class ClaimResult:
     def verdict(self) -> Verdict:
         """Verdict of the printed statement.
 
-        Readings of one part that agree give that part's verdict, and it is ambiguous otherwise. Parts stand or
-        fall together: one refuted line refutes the statement.
+        Readings of one part that all stand give the weakest of their verdicts; readings that disagree make the part
+        ambiguous. Parts stand or fall together: one refuted line refutes the statement.
         """
         parts: dict[str, set[Verdict]] = {}
         for v in self.variants:
             if v.variant.kind is Kind.PRINTED:
                 parts.setdefault(v.variant.part, set()).add(v.verdict)
-        found = {next(iter(s)) if len(s) == 1 else Verdict.AMBIGUOUS for s in parts.values()}
+        found = {_common(verdicts) for verdicts in parts.values()}
         return next(v for v in WEAKEST_FIRST if v in found)
 
     @property
@@ -113,6 +113,14 @@ def run_claims(
             outcomes.append(_run(variant, context, known.get(variant.name)))
         results.append(ClaimResult(claim, tuple(outcomes)))
     return results
+
+
+def _common(readings: set[Verdict]) -> Verdict:
+    """Verdict of alternative readings of the same line."""
+    standing = (Verdict.CONSISTENT, Verdict.HOLDS, Verdict.PROVED)
+    if len(readings) == 1 or readings <= set(standing):
+        return next(v for v in WEAKEST_FIRST if v in readings)
+    return Verdict.AMBIGUOUS
 
 
 def _run(variant: Variant, context: Context, recorded: str | None) -> VariantResult:

@@ -23,8 +23,9 @@ def mini_pursuit(rows: int = 2, columns: int = 3, gamma: float = 0.9) -> Problem
     """Two pursuers and one evader on a grid; the evader moves at random and is caught when both arrive.
 
     Good for: an exact anchor of the pursuit-evasion experiment (zeng2022 Sec. 5): J, its gradient and J* are known.
-    State: the cells of pursuer 0, pursuer 1 and evader, pursuer 0 slowest. Moves off the board stay. After a catch all three
-    are placed uniformly at random. Each pursuer's reward is its own: 1/10 for standing on the evader, 1 for a catch.
+    State: the cells of pursuer 0, pursuer 1 and evader, pursuer 0 slowest. Moves off the board stay. After a catch
+    all three are placed uniformly at random. Each pursuer's reward is its own: 1/10 for standing on the evader, 1 for
+    a catch.
 
     Policies: logits linear in the sign of the evader's offset along each move, shared, plus a personal bias per move.
 

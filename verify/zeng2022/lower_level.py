@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,12 +11,13 @@ import sympy
 from flint import fmpq
 
 from mdp.exact import Exact
-from mdp.linear import rational_array, solve
+from mdp.linear import identity_like, rational_array, solve
 from mdp.rational import RationalPoint
 from verify.claim import Variant, control, printed, reading, repaired, statement
 from verify.context import Context
 from verify.evidence import Evidence, Relation, Rigor, Scope, Witness, exact_evidence
-from verify.identities import exact_identity
+from verify.identities import exact_identity, float_identity
+from verify.networks import random_doubly_stochastic
 
 
 @statement("zeng2022", "eq-6")
@@ -49,14 +52,14 @@ def eq_7() -> tuple[Variant, ...]:
 
     True as printed, by the same identity as Eq. (6) with ``x = V^(s) - gamma V^(s')``, which no agent's reward
     enters. Whether that minimiser deserves the name of the mean squared Bellman error is another statement:
-    the expectation over s' stands outside the square here, and the control shows that this matters.
+    the expectation over s' stands outside the square here, and the further reading shows that this matters.
     """
     return (
         printed(
-            lambda c: (_mean_and_sum_share_minimisers(), _local_td_errors(c)),
+            lambda c: (_mean_and_sum_share_minimisers(), _local_td_errors(c, _equal)),
             "(7a) and (7b) have the same minimisers",
         ),
-        control(
+        reading(
             lambda c: exact_identity(
                 c,
                 "minimiser of (7a) minus minimiser of the Bellman residual",
@@ -65,6 +68,11 @@ def eq_7() -> tuple[Variant, ...]:
             ),
             "(7a) against the residual with the expectation over a and s' inside the square",
             "expectation inside",
+        ),
+        control(
+            lambda c: _local_td_errors(c, _first_doubled),
+            "(7b) with the first agent's term counted twice",
+            "unequal weights",
         ),
     )
 
@@ -86,6 +94,10 @@ def _mean_and_sum_share_minimisers() -> Evidence:
     )
 
 
+Weights = Callable[[int], list[int]]
+"""Weights of the agents' terms in a sum, from the number of agents."""
+
+
 def _equal(n_agents: int) -> list[int]:
     return [1] * n_agents
 
@@ -94,21 +106,21 @@ def _first_doubled(n_agents: int) -> list[int]:
     return [2] + [1] * (n_agents - 1)
 
 
-def _local_regressions(context: Context, weights: object) -> Evidence:
+def _local_regressions(context: Context, weights: Weights) -> Evidence:
     def residual(point: RationalPoint) -> np.ndarray:
         view = point.exact()
         pairs = (view.stationary[:, None] * view.pi).reshape(-1)
         design = view.phi_joint.reshape(len(pairs), -1)
         gram, right = design.T @ (design * pairs[:, None]), design.T @ (pairs * 0)
-        scale = weights(len(view.r))  # type: ignore[operator]
+        scale = weights(len(view.r))
         for weight, local in zip(scale, view.r, strict=True):
             right = right + weight * (design.T @ (pairs * local.reshape(-1)))
         return solve(sum(scale) * gram, right) - view.lambda_star
 
-    return exact_identity(context, "minimiser of (6b) minus lambda*", residual)
+    return replace(exact_identity(context, "minimiser of (6b) minus lambda*", residual), corroborates=True)
 
 
-def _local_td_errors(context: Context) -> Evidence:
+def _local_td_errors(context: Context, weights: Weights) -> Evidence:
     """Normal equations of (7b) assembled sample by sample, against the minimiser of (7a)."""
 
     def residual(point: RationalPoint) -> np.ndarray:
@@ -119,12 +131,13 @@ def _local_td_errors(context: Context) -> Evidence:
         for s, a, t in np.ndindex(S, A, S):
             weight = view.stationary[s] * view.pi[s, a] * view.P[s, a, t]
             step = view.phi_state[s] - view.gamma * view.phi_state[t]
-            for local in view.r:
-                gram = gram + weight * np.outer(step, step)
-                right = right + weight * local[s, a] * step
+            for scale, local in zip(weights(len(view.r)), view.r, strict=True):
+                gram = gram + scale * weight * np.outer(step, step)
+                right = right + scale * weight * local[s, a] * step
         return solve(gram, right) - view.omega_td_error
 
-    return exact_identity(context, "minimiser of (7b) minus minimiser of (7a)", residual)
+    gap = exact_identity(context, "minimiser of (7b) minus minimiser of (7a)", residual)
+    return replace(gap, corroborates=True)
 
 
 # --- Eq. (13) ---------------------------------------------------------------------------------------------
@@ -159,13 +172,14 @@ def eq_13_target() -> tuple[Variant, ...]:
 
     The update is TD(0), a semi-gradient: its mean ``E[delta phi]`` vanishes at the fixed point of the projected
     Bellman equation, ``omega_td``. The gradient of (7a) carries ``phi(s) - gamma phi(s')`` instead of
-    ``phi(s)``, so its minimiser is another point, even with tabular features when transitions are random (the
-    variance of ``gamma V(s')`` is then part of (7a)). It is refuted on two states. The Bellman residual reading
-    (expectation over a and s' inside the square) agrees with TD when the features represent V, and not otherwise.
+    ``phi(s)``, so its minimiser is in general another point, even with tabular features when transitions are random
+    (the variance of ``gamma V(s')`` is then part of (7a)). It is refuted on two states. The Bellman residual reading
+    (expectation over a and s' inside the square) agrees with TD when the features represent V, or when their span is
+    closed under P_pi, and not in general.
 
-    The repaired form holds for the network average under any doubly stochastic W and any constant step: summing
-    the mean update over agents gives ``0 = b + A omega_mean``. Single agents sit O(beta) away when their rewards
-    differ. It needs a projection radius that contains omega_td.
+    The repaired form holds for the network average under any doubly stochastic W and any constant step (random W, one
+    and two agents, are tried): summing the mean update over agents gives ``0 = b + A omega_mean``. Single agents sit
+    O(beta) away when their rewards differ. It needs a projection radius that contains omega_td.
 
     For Theorem 3 this means that the critic error converges only if omega* is read as the TD fixed point.
     """
@@ -191,7 +205,11 @@ def eq_13_target() -> tuple[Variant, ...]:
             "td-error, realisable",
         ),
         repaired(
-            lambda c: (_rest_point(c, "td"), _network_average(c)),
+            lambda c: (
+                *_rest_point(c, "td"),
+                _network_average(c),
+                float_identity(c, "mean update at omega_td", lambda v, _p, _t: mean_update(v, v.omega_td)),
+            ),
             "omega* is the TD fixed point",
         ),
         control(
@@ -223,15 +241,11 @@ def mean_update(view: Exact, omega: np.ndarray) -> np.ndarray:
     return total
 
 
-def _rest_point(context: Context, target: str) -> Evidence:
+def _rest_point(context: Context, target: str) -> tuple[Evidence, Evidence]:
     """Is the mean update zero at omega_<target>? The two-state chain first, then random problems."""
-    points = [two_state_chain()]
-    worst = fmpq(0)
-    witness = None
-    view = points[0].exact()
+    witness, view = None, two_state_chain().exact()
     gap = abs(mean_update(view, getattr(view, f"omega_{target}"))[0])
     if gap != 0:
-        worst = gap
         witness = Witness(
             "two states, one action, one feature: the three omega* are 4/3, 6/5 and 1; the update rests at 4/3",
             {
@@ -248,14 +262,11 @@ def _rest_point(context: Context, target: str) -> Evidence:
     random = exact_identity(
         context, "", lambda p: mean_update(p.exact(), getattr(p.exact(), f"omega_{target}")), smallest=1
     )
-    return exact_evidence(
-        f"largest component of the mean update at omega_{target}",
-        max(worst, fmpq(random.measured.numerator, random.measured.denominator)),  # type: ignore[union-attr]
-        0,
-        Relation.EQUAL,
-        instances=random.instances + 1,
-        witness=witness,
+    chain = exact_evidence(
+        f"mean update at omega_{target}, two-state chain", gap, 0, Relation.EQUAL, instances=1, witness=witness
     )
+    what = f"largest component of the mean update at omega_{target}, random problems"
+    return chain, replace(random, quantity=what)
 
 
 def _rest_point_realisable(context: Context, target: str) -> Evidence:
@@ -273,25 +284,22 @@ def _with_tabular_critic(point: RationalPoint) -> Exact:
 
 
 def _network_average(context: Context) -> Evidence:
-    """Mean fixed point of N agents under a rational W and a constant step: its average is omega_td exactly."""
-    W = rational_array([[Fraction(1, 2), Fraction(1, 2)], [Fraction(1, 2), Fraction(1, 2)]])
-    lazy = (W + rational_array(np.eye(2, dtype=int))) / 2
-    beta = fmpq(1, 10)
+    """Mean fixed point of N agents under random exact W and constant steps: its average is omega_td exactly."""
+    rng = context.rng(8)
 
     def residual(point: RationalPoint) -> np.ndarray:
         view = point.exact()
-        if len(view.r) != 2:
-            return view.omega_td * 0
-        A, _ = view.td_system()
-        K = len(A)
+        N, A, beta = len(view.r), view.td_system()[0], fmpq(int(rng.integers(1, 20)), 10)
+        W, K = random_doubly_stochastic(rng, N, 2), len(A)
         locals_ = [view.phi_state.T @ (view.stationary * (view.pi * r).sum(axis=1)) for r in view.r]
-        system = np.kron(rational_array(np.eye(2, dtype=int)) - lazy, rational_array(np.eye(K, dtype=int)))
-        system = system - beta * np.kron(rational_array(np.eye(2, dtype=int)), A)
-        stacked = solve(system, beta * np.concatenate(locals_))
-        return (stacked[:K] + stacked[K:]) / 2 - view.omega_td
+        agents, features = identity_like(A, N), identity_like(A, K)
+        system = np.kron(agents - W, features) - beta * np.kron(agents, A)
+        stacked = solve(system, beta * np.concatenate(locals_)).reshape(N, K)
+        gap: np.ndarray = stacked.sum(axis=0) / N - view.omega_td
+        return gap
 
     return exact_identity(
-        context, "average over two agents of the mean fixed point at beta = 1/10, minus omega_td", residual, smallest=2
+        context, "average over agents of the mean fixed point, minus omega_td", residual, smallest=2
     )
 
 

@@ -8,18 +8,26 @@ import numpy as np
 from flint import fmpq
 
 from algorithms.cac import Sampling
+from mdp.direction import actor_direction
+from mdp.exact import exact
+from mdp.instances import INSTANCES
 from mdp.linear import to_float
 from rates.exponents import ExponentCertificate, fastest_decay, power
 from verify.claim import Variant, control, printed, reading, repaired, statement
 from verify.context import Context
 from verify.evidence import Evidence, Relation, Rigor, Scope, Witness, exact_evidence
 from verify.experiments import cac_sweep, floor
-from verify.rate_evidence import mean_at_last_horizon, rate_evidence
+from verify.identities import FLOAT_TOLERANCE
+from verify.rate_evidence import rate_evidence
 from verify.zeng2022.lower_level import two_state_chain
 from verify.zeng2022.two_state import average_square_error, td_moments
 
 CLAIMED = 0.4
 """p of Theorem 3 and Corollary 1."""
+
+NEXT_ORDER = 1e-4
+"""How far a log-log slope may be from its limit over T = 10^11 to 10^12; ours: the error is T^-2/5 (1 + O(T^-2/5)),
+and T^-2/5 is 4e-5 at 10^11."""
 
 FLOOR_ROUNDING = 1e-15
 """Violation at a rest point below which it is zero up to rounding: squares of residuals near 1e-13, with margin."""
@@ -87,15 +95,18 @@ def _certified(context: Context, best: ExponentCertificate) -> tuple[Evidence, .
         {f"weight of {name}": weight for name, weight in best.weights.items()},
     )
     distance = sum((abs(best.sigma[v] - x) for v, x in PRINTED_SIGMA.items()), Fraction(0))
+    at_optimum = exact_evidence(
+        "distance of the optimum found from (3/5, 2/5)", distance, 0, Relation.EQUAL, scope=Scope.CLASS, witness=witness
+    )
     rate = exact_evidence(
         "best rate p over all step exponents", best.rate, Fraction(2, 5), Relation.EQUAL, rigor=Rigor.RATIONAL,
         scope=Scope.CLASS, witness=witness, note="LP by a solver, certified by exact weak duality",
     )
     unique = exact_evidence(
-        "distance of the optimum from (3/5, 2/5), where it is unique", distance if best.unique else Fraction(1), 0,
-        Relation.EQUAL, scope=Scope.CLASS, witness=witness,
+        "the weights prove that no other optimum exists (1 = yes)", int(best.unique), 1, Relation.EQUAL,
+        scope=Scope.CLASS, witness=witness,
     )
-    return rate, unique
+    return rate, at_optimum, unique
 
 
 @statement("zeng2022", "theorem-3-critic")
@@ -163,7 +174,7 @@ def _constant_limit(target: str) -> Evidence:
             "two states, one action, one agent: no policy changes anything",
             {
                 "P": view.P_pi, "r": view.r_pi, "gamma": view.gamma, "phi": view.phi_state[:, 0],
-                "omega_td": view.omega_td, f"omega_{target}": aim,
+                "omega_td": view.omega_td, f"omega_{target}": aim, "R_omega": "any radius above 4/3",
             },
         ),
         note=f"the exact recursion gives {at_last:.9g} at T = 10^12",
@@ -178,11 +189,10 @@ def _exact_slope(claimed: float) -> Evidence:
     moments = td_moments(two_state_chain().exact())
     errors = [average_square_error(moments, 10**k, 0.0) for k in (11, 12)]
     slope = float(np.log10(errors[1] / errors[0]))
-    tolerance = 1e-3  # the next order is a factor 1 + O(T^-sigma_2): below 1e-4 at T = 10^11
-    return Evidence(
-        "slope of the exact error between T = 10^11 and 10^12, two-state chain", slope, slope - tolerance,
-        slope + tolerance, -claimed, Relation.EQUAL, Rigor.FLOAT, instances=1,
-        note=f"errors {errors[0]:.6g} and {errors[1]:.6g}, from the second-moment recursion: the exponent is attained",
+    return exact_evidence(
+        f"distance from -{claimed:g} of the exact error's slope between T = 10^11 and 10^12, two-state chain",
+        abs(slope + claimed), NEXT_ORDER, Relation.AT_MOST, rigor=Rigor.FLOAT, instances=1,
+        note=f"slope {slope:.6f}: the exponent is attained", corroborates=True,
     )
 
 
@@ -209,22 +219,25 @@ def theorem_3_actor() -> tuple[Variant, ...]:
         + \sum_{i=1}^N \mathbb{E}\|\nabla_{\theta^p_i}J(\theta_t)\|^2\Big)
         = O(T^{-2/5}) + O(\varepsilon_{app} + \varepsilon_{sp})
 
-    eps_app and eps_sp are defined in a technical report that is not at hand, so the constant is computed instead:
-    the expected actor direction (lower level solved, states from mu) vanishes at a point where grad J does not,
-    and the violation there is what the time average tends to. On ring3, whose features represent everything, that
-    floor is due to sampling alone. The printed form stands as far as the runs can tell: the part above the floor
-    decays at least like T^(-2/5), and with features that represent too little the average stays below the floor.
-
-    At a rest point ``(1 - gamma) grad J = -bias``, so floor = bias^2 / (1 - gamma)^2: the constant behind
-    O(eps_app + eps_sp) carries 1/(1 - gamma)^2, and Eq. (10) follows (1 - gamma) grad J rather than grad J.
+    eps_app and eps_sp are defined in a technical report that is not at hand. Taken literally ("there exist two
+    constants") the display is satisfied by any bounded algorithm, so they are read here as the squared biases of the
+    expected actor direction (lower level solved, states from mu) against (1 - gamma) grad J: that direction vanishes
+    at a point where grad J does not, and the violation there is what the time average tends to. At such a rest point
+    ``(1 - gamma) grad J = -bias``, so with this reading floor = bias^2 / (1 - gamma)^2 exactly. On ring3, whose
+    features represent everything, the floor is due to sampling alone. Under this reading the statement stands as far
+    as the runs can tell: the part above the floor decays at least like T^(-2/5), and on ring3-nonrealisable the
+    average stays below its floor. What cannot be decided here is whether the paper's own eps_app and eps_sp bound
+    these biases.
     """
     return (
         printed(
             lambda c: (
                 _above_floor(c, "ring3", "single", CLAIMED),
-                _below_floor(c, "ring3-nonrealisable", "single"),
+                _above_floor(c, "ring3-nonrealisable", "single", CLAIMED),
+                _floor_is_bias("ring3"),
+                _floor_is_bias("ring3-nonrealisable"),
             ),
-            "the limit is the exact floor of the expected direction",
+            "eps_app and eps_sp read as the squared biases of the expected direction",
         ),
         control(
             lambda c: _decay(c, "ring3", "single", "stationarity", CLAIMED),
@@ -257,10 +270,15 @@ def corollary_1_critic() -> tuple[Variant, ...]:
             ),
             "omega* is the TD fixed point",
         ),
-        control(
+        reading(
             lambda c: _decay(c, "ring3", "double", "critic_total_td_error", CLAIMED),
             "the (7a) reading, measured on ring3",
             "td-error, measured",
+        ),
+        control(
+            lambda c: _decay(c, "ring3", "double", "critic_total_td", 2 * CLAIMED),
+            "the TD reading with exponent 4/5",
+            "exponent 4/5",
         ),
     )
 
@@ -275,7 +293,8 @@ def corollary_1_actor() -> tuple[Variant, ...]:
 
     Consistent where the features represent V and the reward (eps_app = 0 under any definition): the floor is zero
     and the whole violation decays at least like T^(-2/5). The control is the same claim for single sampling, whose
-    floor stays. With features that represent too little the limit is the positive floor of approximation.
+    floor stays. (With features that represent too little the expected direction of ring3-nonrealisable rests at a
+    violation of 0.236; at the horizons of the quick profile its runs are above that by less than their noise.)
 
     A hypothesis is needed and not in the statement: the projection radii must contain omega* and lambda*. With one
     state, two actions, r = (-1, -2), tabular features and R_lambda^2 = 1/2 the projected model (-1/2, -1/2) gives
@@ -287,7 +306,7 @@ def corollary_1_actor() -> tuple[Variant, ...]:
                 _above_floor(c, "ring3", "double", CLAIMED),
                 exact_evidence(
                     "floor of ring3 under double sampling", floor("ring3", "double").floor, FLOOR_ROUNDING,
-                    Relation.AT_MOST, rigor=Rigor.FLOAT, instances=1,
+                    Relation.AT_MOST, rigor=Rigor.FLOAT, instances=1, corroborates=True,
                 ),
             ),
             "no floor where eps_app = 0",
@@ -316,11 +335,16 @@ def _above_floor(context: Context, instance: str, sampling: Sampling, claimed: f
     )
 
 
-def _below_floor(context: Context, instance: str, sampling: Sampling) -> Evidence:
-    """The average approaches its floor from below: the claimed upper bound holds with no T-term at all."""
-    return mean_at_last_horizon(
-        cac_sweep(context, instance, sampling), "stationarity", floor(instance, sampling).floor, Relation.AT_MOST,
-        f"{instance}, {sampling} sampling", note="the claimed value is the exact floor, approached from below",
+def _floor_is_bias(instance: str) -> Evidence:
+    """The floor against ``bias^2 / (1 - gamma)^2`` at the rest point, both from exact quantities."""
+    problem, rest = INSTANCES[instance](), floor(instance, "single")
+    view, H = exact(problem, rest.theta), problem.policy.n_shared
+    bias = actor_direction(view, "stationary") - (1 - view.gamma) * view.grad_J
+    square = len(bias) * (bias[:, :H].mean(axis=0) ** 2).sum() + (bias[:, H:] ** 2).sum()
+    return exact_evidence(
+        f"floor minus bias^2 / (1 - gamma)^2, {instance}, single sampling",
+        abs(rest.floor - float(square) / (1 - view.gamma) ** 2), FLOAT_TOLERANCE, Relation.AT_MOST, rigor=Rigor.FLOAT,
+        instances=1, note=f"floor {rest.floor:.6g}", corroborates=True,
     )
 
 
@@ -331,6 +355,7 @@ def _trapped_by_projection() -> Evidence:
     (-1/2, -1/2): the residual p (r - lambda) = (-3/8, -3/8) is a positive multiple of lambda. A constant reward
     model gives no actor direction, while grad J = p (1 - p) (r_0 - r_1) / (1 - gamma).
     """
+    # stability: the field lambda_0 - lambda_1 of the projected model falls through zero as p grows past 3/4
     p, r, lam = (Fraction(3, 4), Fraction(1, 4)), (Fraction(-1), Fraction(-2)), (Fraction(-1, 2), Fraction(-1, 2))
     pull = [p[k] * (r[k] - lam[k]) for k in (0, 1)]
     on_sphere = lam[0] ** 2 + lam[1] ** 2 == Fraction(1, 2)

@@ -25,8 +25,8 @@ def eq_8_cases() -> tuple[Variant, ...]:
     The sentence after Eq. (8) has lost a minus sign: with ``d = grad J``, ``e = 0`` its left side is ``||grad J||``.
     The step from the second to the third line of Eq. (8), which it is meant to justify, is right.
 
-    Repaired and sharp: ``-<g, d>/||d|| <= -a ||g|| + b ||e||`` holds for all g and all d != 0 exactly when
-    ``a <= 1`` and ``b >= 1 + a``. Sufficiency: ``g = d - e`` gives ``-<g, d>/||d|| <= -||d|| + ||e||``, and
+    Repaired and sharp: ``-<g, d>/||d|| <= -a ||g|| + b ||e||`` with ``a >= 0`` holds for all g and all d != 0 exactly
+    when ``a <= 1`` and ``b >= 1 + a``. Sufficiency: ``g = d - e`` gives ``-<g, d>/||d|| <= -||d|| + ||e||``, and
     ``||d|| >= ||g|| - ||e||``; take the convex combination of the bounds (0, 1) and (1, 2). Necessity: ``e = 0``
     forces a <= 1, and ``d = -tau g`` with tau to 0 forces b >= 1 + a. So 8/3 may be halved, and (1, 2) is better
     than (1/3, 8/3) everywhere. The program proves each pair by reducing to the cosine c and the length of d and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import networkx as nx
@@ -9,11 +10,13 @@ import numpy as np
 from flint import arb, fmpq
 
 from mdp.contraction import path_bound
-from mdp.linear import rational_array, to_float
+from mdp.linear import identity_like, rational_array, to_float
 from mdp.network import disagreement_norm, metropolis_weights, row_deviation
+from mdp.worst_network import worst_weights
 from verify.claim import Variant, control, printed, reading, repaired, source, statement
 from verify.context import Context
 from verify.evidence import Evidence, Relation, Rigor, Witness, exact_evidence
+from verify.identities import largest
 from verify.networks import ROUNDING, Bound, random_connected
 
 ROUNDS = 12
@@ -47,7 +50,12 @@ def consensus_rate() -> tuple[Variant, ...]:
     return (
         printed(_unconnected, "Assumption 5.1 as printed, which does not ask for a connected graph", "literal"),
         printed(
-            lambda c: (_exact_powers(c, _printed_square), _largest_norm(c, _printed_rate), _closing_inequality()),
+            lambda c: (
+                _exact_powers(c, _printed_square, f"squared row deviation over its bound, t up to {ROUNDS}, worst"),
+                _largest_norm(c, _printed_rate),
+                _worst_weights(),
+                _closing_inequality(),
+            ),
             "with a connected graph",
             "connected",
         ),
@@ -61,13 +69,25 @@ def consensus_rate() -> tuple[Variant, ...]:
             lambda c: _largest_norm(c, path_bound),
             "||A - 11^T/N|| <= 1 - 4 eta sin^2(pi / 2N), A directed or not",
         ),
-        control(_path_of_four, "the rate (1 - eta)^t on a path of four agents", "rate 1 - eta"),
+        control(
+            lambda c: _exact_powers(
+                c,
+                lambda N, eta, t: (1 - fmpq(1, N)) * (1 - eta) ** (2 * t),
+                f"squared row deviation over (1 - eta)^(2t), t up to {ROUNDS}, worst",
+            ),
+            "the rate (1 - eta)^t",
+            "rate 1 - eta",
+        ),
         control(
             lambda c: _largest_norm(c, lambda N, eta: 1 - 4.1 * eta * float(np.sin(np.pi / (2 * N))) ** 2),
             "the repaired rate with 4.1 for 4",
             "4.1 for 4",
         ),
     )
+
+
+SquareBound = Callable[[int, fmpq, int], fmpq]
+"""Bound on the squared row deviation from the number of agents, the least positive weight and the round."""
 
 
 def _printed_rate(n_agents: int, min_weight: float) -> float:
@@ -95,32 +115,51 @@ def _unconnected(context: Context) -> Evidence:
     )
 
 
-def _exact_powers(context: Context, bound: object) -> Evidence:
-    """Largest squared row deviation over the bound, for exact random matrices and every t up to ROUNDS."""
-    rng, worst = context.rng(5), fmpq(0)
-    for k in range(context.profile.n_rational):
-        A = random_connected(rng, symmetric=bool(k % 2))
-        eta = _least_positive(A)
-        for t in range(1, ROUNDS + 1, 3):
-            worst = max(worst, max(row_deviation(A, t)) / bound(len(A), eta, t))  # type: ignore[operator]
+def _exact_powers(context: Context, bound: SquareBound, quantity: str) -> Evidence:
+    """Largest squared row deviation over the bound, in exact arithmetic: lazy paths, then random matrices."""
+    rng = context.rng(5)
+    matrices = [_lazy_path(N, fmpq(1, k)) for N in (2, 3, 4, 5) for k in (3, 4, 20)]
+    matrices += [random_connected(rng, symmetric=bool(k % 2)) for k in range(context.profile.n_rational)]
+    worst, extreme = fmpq(0), matrices[0]
+    for A in matrices:
+        eta, power = _least_positive(A), identity_like(A, len(A))
+        for t in range(1, ROUNDS + 1):
+            power = power @ A
+            ratio = max(((power - fmpq(1, len(A))) ** 2).sum(axis=1)) / bound(len(A), eta, t)
+            if ratio > worst:
+                worst, extreme = ratio, A
     return exact_evidence(
-        f"squared row deviation over its bound, t up to {ROUNDS}, worst", worst, 1, Relation.AT_MOST,
-        instances=context.profile.n_rational,
+        quantity, worst, 1, Relation.AT_MOST, instances=len(matrices), witness=Witness("the worst case", {"A": extreme})
+    )
+
+
+def _lazy_path(size: int, eta: fmpq) -> np.ndarray:
+    laplacian = nx.laplacian_matrix(nx.path_graph(size)).toarray().astype(int)
+    path: np.ndarray = rational_array(np.eye(size, dtype=int)) - eta * rational_array(laplacian)
+    return path
+
+
+def _worst_weights() -> Evidence:
+    """The worst weights on small graphs, exactly or with a certified upper bound, against the printed rate."""
+    graphs = [nx.path_graph(2), nx.path_graph(3), nx.complete_graph(3), nx.path_graph(4), nx.cycle_graph(4)]
+    cases = [(graph, Fraction(1, k)) for graph in graphs for k in (20, 4, 3)]
+    excess = [worst_weights(g, eta).upper - _printed_rate(g.number_of_nodes(), float(eta)) for g, eta in cases]
+    return exact_evidence(
+        "worst ||A - 11^T/N|| over all A on small graphs, minus 1 - eta^(N-1)", largest(excess), ROUNDING,
+        Relation.AT_MOST, rigor=Rigor.FLOAT, instances=len(cases),
     )
 
 
 def _largest_norm(context: Context, bound: Bound) -> Evidence:
     """Largest ``||A - 11^T/N||`` minus a bound: paths, rings, complete graphs with extreme weights, then random."""
-    rng, worst, witness, count = context.rng(6), -np.inf, None, 0
-    for A in [*_structured(), *(to_float(random_connected(rng)) for _ in range(context.profile.n_search))]:
-        norm = disagreement_norm(A)
-        excess = norm - bound(len(A), float(A[A > 0].min()))
-        count += 1
-        if excess > worst:
-            worst, witness = excess, Witness(f"norm {norm:.9g}, excess {excess:.3g}", {"A": A})
+    rng = context.rng(6)
+    matrices = [*_structured(), *(to_float(random_connected(rng)) for _ in range(context.profile.n_search))]
+    excess = [disagreement_norm(A) - bound(len(A), float(A[A > 0].min())) for A in matrices]
+    worst, extreme = largest(excess), matrices[int(np.argmax(excess))]
+    witness = Witness(f"norm {disagreement_norm(extreme):.9g}, excess {worst:.3g}", {"A": extreme})
     return exact_evidence(
         "||A - 11^T/N|| minus its bound, worst", worst, ROUNDING, Relation.AT_MOST, rigor=Rigor.FLOAT,
-        instances=count, witness=witness,
+        instances=len(matrices), witness=witness,
     )
 
 
@@ -165,28 +204,19 @@ def _windows(context: Context) -> Evidence:
 
 def _largest_entry_ratio(context: Context) -> Evidence:
     """Nedic and Ozdaglar (2009), Prop. 1: entrywise bound with exponent t / (N - 1) for a static graph."""
-    rng, worst = context.rng(7), 0.0
-    for _ in range(context.profile.n_search):
-        A = to_float(random_connected(rng))
-        N, base = len(A), float(A[A > 0].min()) ** (len(A) - 1)
-        product = np.eye(N)
-        for t in range(1, ROUNDS + 1):
-            product = product @ A
-            bound = 2 * (1 + 1 / base) / (1 - base) * (1 - base) ** (t / (N - 1))
-            worst = max(worst, float(np.abs(product - 1 / N).max()) / bound)
-    return exact_evidence(
-        "largest entry of |A^t - 11^T/N| over the bound, worst", worst, 1, Relation.AT_MOST, rigor=Rigor.FLOAT,
-        instances=context.profile.n_search,
-    )
+    rng = context.rng(7)
 
+    def ratios() -> Iterator[float]:
+        for _ in range(context.profile.n_search):
+            A = to_float(random_connected(rng))
+            N, base = len(A), float(A[A > 0].min()) ** (len(A) - 1)
+            product = np.eye(N)
+            for t in range(1, ROUNDS + 1):
+                product = product @ A
+                bound = 2 * (1 + 1 / base) / (1 - base) * (1 - base) ** (t / (N - 1))
+                yield float(np.abs(product - 1 / N).max()) / bound
 
-def _path_of_four(context: Context) -> Evidence:
-    """Lazy path of four with weight 1/4: the second eigenvalue is 1 - (2 - sqrt 2)/4 > 3/4."""
-    laplacian = nx.laplacian_matrix(nx.path_graph(4)).toarray()
-    A = (rational_array(4 * np.eye(4, dtype=int)) - rational_array(laplacian.astype(int))) / 4
-    t = 40
-    measured = max(row_deviation(A, t)) / ((1 - fmpq(1, 4)) * (1 - fmpq(1, 4)) ** (2 * t))
     return exact_evidence(
-        f"squared deviation of A^{t} over (1 - eta)^(2t)", measured, 1, Relation.AT_MOST, instances=1,
-        witness=Witness("a path of four agents with weights 1/4", {"A": A}),
+        "largest entry of |A^t - 11^T/N| over the bound, worst", largest(ratios()), 1, Relation.AT_MOST,
+        rigor=Rigor.FLOAT, instances=context.profile.n_search,
     )

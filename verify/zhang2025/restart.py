@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 from flint import fmpq
 
@@ -72,8 +75,11 @@ def lemma_4_3() -> tuple[Variant, ...]:
     """
     return (
         printed(
-            lambda c: exact_identity(
-                c, "E_nu[score Adv] / (1 - gamma) - grad J", lambda p: _lemma_gap(p.exact()), point_start=True
+            lambda c: (
+                exact_identity(
+                    c, "E_nu[score Adv] / (1 - gamma) - grad J", lambda p: _lemma_gap(p.exact()), point_start=True
+                ),
+                float_identity(c, "E_nu[score Adv] / (1 - gamma) - grad J", lambda v, _p, _t: _lemma_gap(v)),
             ),
             "J, Q, Adv of the original kernel",
             "original",
@@ -89,7 +95,10 @@ def lemma_4_3() -> tuple[Variant, ...]:
             "mixed",
         ),
         reading(
-            lambda c: exact_identity(c, "Adv_restart - Adv at gamma^2", _gamma_squared, point_start=True),
+            lambda c: (
+                exact_identity(c, "Adv_restart - Adv at gamma^2", _gamma_squared, point_start=True),
+                exact_identity(c, "J_restart - (1 + gamma) J at gamma^2", _gamma_squared_J, point_start=True),
+            ),
             "the restart kernel discounted by gamma has the advantage of the original one at gamma^2",
             "gamma squared",
         ),
@@ -123,9 +132,16 @@ def _mixed_sides(point: RationalPoint) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _gamma_squared(point: RationalPoint) -> np.ndarray:
-    fields = {name: getattr(point, name) for name in point.__dataclass_fields__}
-    squared = RationalPoint(**{**fields, "gamma": point.gamma**2})
-    return point.restart().advantage - squared.exact().advantage
+    gap: np.ndarray = point.restart().advantage - _squared(point).advantage
+    return gap
+
+
+def _gamma_squared_J(point: RationalPoint) -> fmpq:
+    return point.restart().J - (1 + point.gamma) * _squared(point).J
+
+
+def _squared(point: RationalPoint) -> Exact:
+    return replace(point, gamma=point.gamma**2).exact()
 
 
 def sign_reversal() -> RationalPoint:
@@ -146,11 +162,14 @@ def sign_reversal() -> RationalPoint:
     )
 
 
-def _alignment(context: Context, sides: object, quantity: str) -> Evidence:
+Sides = Callable[[RationalPoint], tuple[np.ndarray, np.ndarray]]
+
+
+def _alignment(context: Context, sides: Sides, quantity: str) -> Evidence:
     """Worst misalignment of two directions over exact problems, the sign-reversing one first."""
     worst, witness, cosines = fmpq(0), None, []
     for point in [sign_reversal(), *rational_points(context, point_start=True)]:
-        right, gradient = sides(point)  # type: ignore[operator]
+        right, gradient = sides(point)
         if not (gradient != 0).any():
             continue
         value = misalignment(right, gradient)

@@ -1,0 +1,46 @@
+"""Every public name of every module has a docstring; functions with arguments say what they are."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from types import ModuleType
+
+import pytest
+
+import algorithms
+import mdp
+import rates
+import verify
+
+OPTIONAL = {"mdp.testing", "mdp.io._parallel_env"}
+"""Modules that need an optional package to be imported at all."""
+
+
+COMMANDS = {"verify.cli", "verify.mdp_commands"}
+"""Modules of commands, which document their options where they declare them."""
+
+
+def modules() -> list[str]:
+    names = []
+    for package in (mdp, algorithms, rates, verify):
+        names += [m.name for m in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+    return [n for n in names if n not in OPTIONAL and not n.rsplit(".", 1)[-1].startswith("_")]
+
+
+def public(module: ModuleType) -> list[tuple[str, object]]:
+    members = inspect.getmembers(module, lambda o: inspect.isfunction(o) or inspect.isclass(o))
+    return [(n, o) for n, o in members if not n.startswith("_") and o.__module__ == module.__name__]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_public_names_are_documented(name: str) -> None:
+    module = importlib.import_module(name)
+    assert (module.__doc__ or "").strip(), name
+    for member, value in public(module):
+        doc = inspect.getdoc(value) or ""
+        assert doc, f"{name}.{member} has no docstring"
+        if inspect.isfunction(value) and name not in COMMANDS:
+            arguments = [p for p in inspect.signature(value).parameters if p != "self"]
+            assert not arguments or "Args:" in doc, f"{name}.{member} does not say what {arguments} are"
