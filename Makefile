@@ -25,6 +25,7 @@ notebooks: $(READY)
 
 bench: $(READY) ## the CAC kernel against C; exact quantities at size against SciPy and QuantEcon
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.exact_dense
 	$(BIN)/python -m benchmarks.exact_large --agents 2
 
 $(READY): pyproject.toml constraints.txt

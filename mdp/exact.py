@@ -245,12 +245,13 @@ class Exact:
 
         The expectation over a and s' is outside the square. Source: zeng2022 Eq. (7a), read literally.
         """
-        weight = self.stationary[:, None, None] * self.pi[:, :, None] * self.P
-        S, A, _ = weight.shape
-        step = self.phi_state[:, None, :] - self.gamma * self.phi_state[None, :, :]
-        design = np.broadcast_to(step[:, None], (S, A, S, step.shape[-1])).reshape(S * A * S, -1)
-        target = np.broadcast_to(self.r_bar[:, :, None], (S, A, S)).reshape(-1)
-        return _least_squares(design, target, weight.reshape(-1))
+        pair = self.stationary[:, None] * self.pi
+        # the action enters the target only: actions that share (s, s') are one row, at the mean of their rewards
+        weight = np.einsum("sa,sat->st", pair, self.P)
+        reward = np.einsum("sa,sat->st", pair * self.r_bar, self.P)
+        s, t = np.nonzero(np.asarray(weight > 0, dtype=bool))
+        design = self.phi_state[s] - self.gamma * self.phi_state[t]
+        return _least_squares(design, reward[s, t] / weight[s, t], weight[s, t])
 
     @cached_property
     def lambda_star(self) -> Float[np.ndarray, " L"]:
