@@ -17,6 +17,7 @@ from mdp.fisher import fisher
 from mdp.instances import ring3, ring3_mdp
 from mdp.mixing import NoMixingBoundError, uniform_mixing
 from mdp.model import FiniteMDP
+from mdp.optimal import J_star, eps_bias
 from mdp.policies import CircularPolicy, NeuralPolicy, ReducedSoftmaxPolicy
 from mdp.policy import LogLinearPolicy, Policy
 from mdp.problem import Problem
@@ -139,6 +140,27 @@ def _fisher_floor(problem: Problem, rng: np.random.Generator, draws: int) -> tup
     return "no", f"positive, but tends to 0 with deterministic policies: {max(least, 0):.2g} seen"
 
 
+def _compatible(problem: Problem, rng: np.random.Generator, draws: int) -> tuple[str, str]:
+    """A Fisher information bounded below and bounded scores bound the error; without the former nothing does.
+
+    The fitted advantage is accurate under the policy itself and is asked for under the optimal policy, where actions
+    that the policy has given up may weigh.
+    """
+    best = J_star(problem.mdp)
+    worst = max(float(eps_bias(exact(problem, t), best.occupancy)) for t in _thetas(problem, rng, max(1, draws // 4)))
+    met = "yes" if isinstance(problem.policy, CircularPolicy) else "not proven"
+    return met, f"eps_bias = {worst:.3g} seen, against an optimal policy of all policies"
+
+
+def _lipschitz_J(problem: Problem, rng: np.random.Generator, draws: int) -> tuple[str, str]:
+    try:
+        J = smoothness(problem.mdp, policy_constants(problem.policy))
+    except TypeError:
+        worst = max(float(np.linalg.norm(exact(problem, t).grad_J)) for t in _thetas(problem, rng, draws))
+        return "not proven", f"gradient norm {worst:.3g} seen"
+    return "yes", f"L_J = {J.lipschitz:.3g}; the descent lemma needs the smoothness instead, {J.smooth:.3g}"
+
+
 def _least_visitation(mdp: FiniteMDP) -> float:
     """Least visitation of any state over all policies: minimise each state's occupancy by value iteration."""
     least = np.inf
@@ -172,5 +194,7 @@ CHECKS: dict[str, Check] = {
     "zhang2025 Assumption 5.2 (support)": _full_support,
     "zhang2025 Assumption 5.5, score norm at most 1": _score_at_most_one,
     "zhang2025 Assumption 5.5, Fisher at least mu_f I": _fisher_floor,
+    "zhang2025 Assumption 5.6 (compatible error)": _compatible,
+    "zhang2025 Assumption 5.8 (J Lipschitz)": _lipschitz_J,
 }
 """Checks by assumption, in paper order."""
