@@ -401,12 +401,14 @@ def test_rate_figure_data_and_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shift", "outcome"),
-    [(-0.02, RateOutcome.NO_SIGNAL), (-0.3, RateOutcome.BELOW_FLOOR)],
+    ("centre", "outcome"),
+    [(0.5, RateOutcome.NO_SIGNAL), (0.2, RateOutcome.BELOW_FLOOR)],
     ids=["inside the noise", "below the floor"],
 )
-def test_rate_figure_without_a_slope(shift: float, outcome: RateOutcome) -> None:
-    dataset = decay() + shift
+def test_rate_figure_without_a_slope(centre: float, outcome: RateOutcome) -> None:
+    dataset = decay()
+    noise = np.random.default_rng(0).normal(size=dataset["gap"].shape)
+    dataset["gap"] = dataset["gap"] * 0 + centre + 0.01 * noise
     dataset["gap"][0, 0] = 0.6
     fit = fit_rate(dataset, "gap", 0.5, floor=0.5)
     assert fit.outcome is outcome

@@ -97,6 +97,8 @@ class Evidence:
             decide how strongly the statement stands.
         fit: the rate fit behind the value, drawn in the report.
         sample: values over the instances, drawn in the report.
+        sample_quantity: what `sample` holds, if not `quantity`.
+        sample_claimed: what the statement claims of it, if not `claimed`.
 
     Raises:
         ValueError: on construction, if ``low <= measured <= high`` fails.
@@ -117,6 +119,8 @@ class Evidence:
     corroborates: bool = False
     fit: RateFit | None = None
     sample: tuple[float, ...] = ()
+    sample_quantity: str = ""
+    sample_claimed: Number | None = None
 
     def __post_init__(self) -> None:
         if not self.undecided and not self.low <= self.measured <= self.high:

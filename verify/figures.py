@@ -135,7 +135,8 @@ def rate_figure(fit: RateFit) -> Figure:
         axes = canvas.add_subplot(xscale="log", yscale="log")
         _draw_rate(axes, fit)
         axes.set_xlabel("horizon T")
-        quantity = f"{fit.metric} above its floor" if fit.floor else fit.metric
+        above = fit.floor and (fit.excess > 0).any()
+        quantity = f"{fit.metric} above its floor" if above else fit.metric
         axes.set_ylabel(_shorten(quantity, 52), parse_math=False)
         handles, labels = axes.get_legend_handles_labels()
         # matplotlib lists error bars last; they are the data and come first
@@ -144,6 +145,9 @@ def rate_figure(fit: RateFit) -> Figure:
         canvas.legend([handles[k] for k in order], [labels[k] for k in order], loc="outside lower left")
         svg = _svg(canvas)
     drawn_too = "; the raw mean and the floor are drawn too" if fit.floor > 0 else ""
+    if not (fit.excess > 0).any():
+        caption = f"Mean over seeds and its floor against T. Outcome of the fit: {fit.outcome.value}."
+        return Figure(svg, _rate_csv(fit), _rate_alt(fit), caption, *_pixels(_WIDTH, height))
     caption = (
         f"{_excess(fit).capitalize()} against T, with 95\N{NO-BREAK SPACE}% error bars (1.96 standard errors "
         f"over seeds){drawn_too}. The guide has the claimed slope; it is moved off the data, only its "
@@ -201,12 +205,13 @@ def _draw_rate(axes: Axes, fit: RateFit) -> None:
             "floor", (1, fit.floor), xycoords=("axes fraction", "data"), xytext=(3, 0),
             textcoords="offset points", va="center", color=GREY,
         )
-    axes.errorbar(
-        T[above], excess[above], yerr=half[above], fmt="o", color=BLUE, ms=5, capsize=2.5, lw=1.1,
-        label=_excess(fit), zorder=4,
-    )
+    if above.any():
+        axes.errorbar(
+            T[above], excess[above], yerr=half[above], fmt="o", color=BLUE, ms=5, capsize=2.5, lw=1.1,
+            label=_excess(fit), zorder=4,
+        )
     below = ~above & (excess + half > 0)
-    if below.any():
+    if above.any() and below.any():
         upper = (excess + half)[below]
         axes.plot(T[below], upper, "v", color=BLUE, mfc="white", label="upper end where the mean is below 0")
     fitted, guide = _lines(fit)

@@ -176,7 +176,8 @@ def _section(result: ClaimResult, out: Path, names: set[str]) -> Section:
             if evidence.sample:
                 strips.append(
                     Strip(
-                        variant.name, variant.kind, evidence.quantity, evidence.relation, evidence.claimed,
+                        variant.name, variant.kind, evidence.sample_quantity or evidence.quantity, evidence.relation,
+                        evidence.claimed if evidence.sample_claimed is None else evidence.sample_claimed,
                         evidence.sample,
                     )
                 )

@@ -120,7 +120,9 @@ def _alignment(context: Context, reading: DirectionReading) -> Evidence:
         "misalignment 1 - cos|cos| of E[d] with grad J, worst", worst, 0, Relation.EQUAL, instances=len(cosines),
         witness=shown[2] if shown else None, note=note,
     )
-    return replace(evidence, sample=tuple(cosines))
+    return replace(
+        evidence, sample=tuple(cosines), sample_quantity="cosine of E[d] with grad J", sample_claimed=1
+    )
 
 
 def _range(values: list[float]) -> str:
