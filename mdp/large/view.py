@@ -20,6 +20,7 @@ from mdp.large.operator import MatrixOperator, PolicyOperator
 from mdp.large.policy import LogLinear
 from mdp.large.protocol import LargeMDP, over_pairs
 from mdp.large.solvers import EPSILON, Solution, solve_discounted
+from mdp.large.stationary import solve_stationary
 from mdp.policy import joint_probabilities
 
 MEAN_ADDITIONS = 64
@@ -112,6 +113,34 @@ class SparseExact:
     def visitation(self) -> Float[np.ndarray, " S"]:
         """Normalised discounted visitation, shape (S,). Source: zeng2022 Sec. 2; zhang2025 Lemma 4.2."""
         return self.visitation_solution.x
+
+    def stationary_solution(self, *, tolerance: float = 1e-13, max_products: int = 20_000) -> Solution:
+        """Stationary law mu of the *original* chain with a bound on ``sum_s |mu - mu_true|``.
+
+        Args:
+            tolerance: sum norm of ``mu P_pi - mu`` to reach.
+            max_products: limit on products with P_pi.
+
+        Raises:
+            ConvergenceError: the chain is periodic, reducible, or mixes too slowly.
+
+        Source: zeng2022 Sec. 2 for mu_theta; `mdp.large.stationary` for the certificate.
+        """
+        size = self.mdp.n_states
+        forward, backward = self.operator.additions
+        return solve_stationary(
+            self.operator.apply, self.operator.apply_transposed, np.full(size, 1.0 / size), max(forward, backward),
+            tolerance=tolerance, max_products=max_products,
+        )  # fmt: skip
+
+    @cached_property
+    def stationary(self) -> Float[np.ndarray, " S"]:
+        """Stationary law mu of the original chain, shape (S,); `stationary_solution` has its error bound.
+
+        Raises:
+            ConvergenceError: the chain is periodic, reducible, or mixes too slowly.
+        """
+        return self.stationary_solution().x
 
     @property
     def restart_stationary(self) -> Float[np.ndarray, " S"]:
