@@ -31,7 +31,7 @@ def test_every_instance_has_two_equal_gradients(name: str) -> None:
     view = exact(problem, theta)
     assert np.abs(view.grad_J - view.grad_J_by_solve).max() < 1e-9
     assert view.restart_stationary == pytest.approx(view.visitation, abs=1e-12)
-    assert "Good for" in (INSTANCES[name].__doc__ or "") or name == "coordination"
+    assert "Good for" in (INSTANCES[name].__doc__ or "")
 
 
 @pytest.mark.parametrize(("p", "q"), [(0.25, 0.5), (0.1, 0.9), (0.3, 0.3)])

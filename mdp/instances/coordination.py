@@ -22,6 +22,7 @@ COMMUNICATION_PERIOD = 5
 def coordination_game(n_agents: int = 3, *, noise: bool = True, gamma: float = 0.0) -> Problem:
     """The coordination game of zeng2022 Sec. 5: one state, eight actions, a prize for agreeing.
 
+    Good for: the paper's own experiment, multiple equilibria, and a joint action set that grows like 8^N.
     ``r_i = (a_i - 3.5)^2 + #{j != i: a_j = a_i} + Gumbel noise``. The discount is not given in the paper's
     text; with one state it only scales J, and 0 (a repeated one-shot game) is our default.
 
