@@ -44,6 +44,12 @@ def test_slower_decay_is_refuted(claimed: float) -> None:
         assert_rate(synthetic(0.4), "x", claimed)
 
 
+def test_an_exponent_off_by_a_tenth_is_refused() -> None:
+    """At the resolution of the verdict the fit does not say refuted, and never lets the claim stand."""
+    outcomes = [fit_rate(synthetic(0.4, noise=0.1, seed=k), "x", 0.5).outcome for k in range(40)]
+    assert not any(outcome.upholds for outcome in outcomes)
+
+
 @pytest.mark.parametrize("noise", [0.05, 0.2])
 def test_a_true_bound_with_a_slow_correction_is_not_refuted(noise: float) -> None:
     """``T^-0.4 (1 - 2.5 T^-0.2)`` is O(T^-0.4) and has local slopes near -0.34 at these T."""

@@ -16,6 +16,7 @@ from verify.evidence import Evidence, Relation, Rigor, Scope, Verdict, combine, 
 from verify.identities import float_identity
 from verify.ledger import PAPERS, coverage, ledger, record, recorded, select
 from verify.runner import run_claims
+from verify.zeng2022.rates import _trapped_by_projection
 
 ISSUE_2 = {
     "zeng2022": "eq-1 eq-2 eq-3 eq-4 eq-6 eq-7 eq-13-target step-sizes theorem-3-critic theorem-3-actor "
@@ -112,6 +113,31 @@ def test_a_control_that_is_not_refuted_fails_the_run() -> None:
     assert result.verdict is Verdict.HOLDS
     assert not result.controls_refuted
     assert not result.as_recorded
+
+
+def test_a_recorded_variant_that_vanished_fails_the_run() -> None:
+    known = {"zhang2025/eq-8-cases": {**recorded()["zhang2025/eq-8-cases"], "printed[gone]": "holds"}}
+    result = run_claims(select(["eq-8-cases"]), Context(PROFILES["quick"]), known)[0]
+    assert result.vanished == ("printed[gone]",)
+    assert not result.as_recorded
+
+
+def test_the_projection_trap_is_stable() -> None:
+    """The projected model along the sphere, by bisection in kappa: lambda_0 - lambda_1 falls with slope -8/5."""
+
+    def gap(p: float) -> float:
+        low, high = 0.0, 10.0
+        for _ in range(200):
+            kappa = (low + high) / 2
+            lam = (-p / (p + kappa), -2 * (1 - p) / (1 - p + kappa))
+            low, high = (kappa, high) if lam[0] ** 2 + lam[1] ** 2 > 0.5 else (low, kappa)
+        return lam[0] - lam[1]
+
+    values = dict(_trapped_by_projection().witness.values)  # type: ignore[union-attr]
+    assert gap(0.75) == pytest.approx(0, abs=1e-12)
+    slope = (gap(0.75 + 1e-5) - gap(0.75 - 1e-5)) / 2e-5
+    assert values["slope of lambda_0 - lambda_1 in pi_0"] == Fraction(-8, 5)
+    assert slope == pytest.approx(-1.6, abs=1e-4)
 
 
 def test_parts_stand_or_fall_together_and_readings_may_disagree() -> None:

@@ -267,6 +267,8 @@ def _print_table(console: Console, results: list[ClaimResult]) -> None:
                     f"{decisive_evidence(v).quantity}: {comparison(decisive_evidence(v))}",
                     style="red", markup=False,
                 )
+        for name in result.vanished:
+            console.print(f"{result.claim.key} {name}: recorded, but no longer checked", style="red", markup=False)
     good = sum(r.as_recorded for r in results)
     console.print(f"{good} of {len(results)} statements as recorded")
 

@@ -55,10 +55,12 @@ class ClaimResult:
     Attributes:
         claim: the statement.
         variants: its outcomes, in the claim's order.
+        vanished: recorded variants that the claim no longer has.
     """
 
     claim: Claim
     variants: tuple[VariantResult, ...]
+    vanished: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -83,8 +85,8 @@ class ClaimResult:
 
     @property
     def as_recorded(self) -> bool:
-        """Whether every verdict is the recorded one and every control is refuted."""
-        return self.controls_refuted and all(v.as_recorded for v in self.variants)
+        """Whether every verdict is the recorded one, none has vanished, and every control is refuted."""
+        return not self.vanished and self.controls_refuted and all(v.as_recorded for v in self.variants)
 
 
 def run_claims(
@@ -111,7 +113,8 @@ def run_claims(
         for variant in claim.variants:
             on_variant(claim, variant)
             outcomes.append(_run(variant, context, known.get(variant.name)))
-        results.append(ClaimResult(claim, tuple(outcomes)))
+        vanished = tuple(name for name in known if name not in {v.name for v in claim.variants})
+        results.append(ClaimResult(claim, tuple(outcomes), vanished))
     return results
 
 

@@ -352,23 +352,29 @@ def _trapped_by_projection() -> Evidence:
     """One state, gamma = 1/2, r = (-1, -2), tabular features: lambda* = (-1, -2) projects to a constant reward.
 
     The projected stationary point of the reward regression at p = (3/4, 1/4) on the ball of radius sqrt(1/2) is
-    (-1/2, -1/2): the residual p (r - lambda) = (-3/8, -3/8) is a positive multiple of lambda. A constant reward
-    model gives no actor direction, while grad J = p (1 - p) (r_0 - r_1) / (1 - gamma).
+    (-1/2, -1/2): the residual p (r - lambda) = (-3/8, -3/8) is a positive multiple kappa of lambda. A constant reward
+    model gives no actor direction, while grad J = p (1 - p) (r_0 - r_1) / (1 - gamma). The point is stable: with
+    ``lambda_k = p_k r_k / (p_k + kappa)`` and |lambda| fixed, lambda_0 - lambda_1 falls through zero as p_0 grows.
     """
-    # stability: the field lambda_0 - lambda_1 of the projected model falls through zero as p grows past 3/4
     p, r, lam = (Fraction(3, 4), Fraction(1, 4)), (Fraction(-1), Fraction(-2)), (Fraction(-1, 2), Fraction(-1, 2))
     pull = [p[k] * (r[k] - lam[k]) for k in (0, 1)]
     on_sphere = lam[0] ** 2 + lam[1] ** 2 == Fraction(1, 2)
     normal = on_sphere and pull[0] * lam[1] == pull[1] * lam[0] and pull[0] / lam[0] > 0
+    kappa = pull[0] / lam[0]
+    # d lambda_k / d p_0 = along[k] + across[k] kappa', with kappa' from lambda . d lambda = 0 (the norm is fixed)
+    along = [sign * r[k] * kappa / (p[k] + kappa) ** 2 for k, sign in ((0, 1), (1, -1))]
+    across = [-p[k] * r[k] / (p[k] + kappa) ** 2 for k in (0, 1)]
+    kappa_slope = -(lam[0] * along[0] + lam[1] * along[1]) / (lam[0] * across[0] + lam[1] * across[1])
+    slope = along[0] - along[1] + (across[0] - across[1]) * kappa_slope
     direction = p[0] * p[1] * (lam[0] - lam[1])
     gradient = p[0] * p[1] * (r[0] - r[1]) / (1 - Fraction(1, 2))
-    at_rest = normal and direction == 0
+    at_rest = normal and direction == 0 and slope < 0
     return exact_evidence(
         "stationarity violation at a rest point with eps_app = 0", 2 * gradient**2 if at_rest else 0, 0, Relation.EQUAL,
         instances=1,
         witness=Witness(
             "one state, two actions, one agent, gamma = 1/2, tabular features and logits, R_lambda^2 = 1/2",
             {"pi": p, "r": r, "projected lambda": lam, "pull on lambda": pull, "actor direction": direction,
-             "dJ/dlogit": gradient},
+             "slope of lambda_0 - lambda_1 in pi_0": slope, "dJ/dlogit": gradient},
         ),
     )
