@@ -26,7 +26,7 @@ from algorithms.cac import _tables
 from mdp.features import Features
 from mdp.instances import ring3
 from mdp.model import FiniteMDP
-from mdp.network import Schedule, metropolis_weights
+from mdp.networks.schedule import Schedule, metropolis_weights
 from mdp.policy import LogLinearPolicy
 from mdp.problem import Problem
 

@@ -2,7 +2,7 @@
 
 from mdp.certify import Certificate, certificate
 from mdp.chain import PeriodicChainError, ReducibleChainError
-from mdp.contraction import contraction_table, path_bound
+from mdp.compatible import eps_bias
 from mdp.enclose import enclose
 from mdp.exact import Exact, exact
 from mdp.features import Features
@@ -10,14 +10,17 @@ from mdp.instances import INSTANCES, coordination_game, garnet, ring3, ring3_non
 from mdp.large import SimpleSpread, SparseMDP, simple_spread, sparse_exact
 from mdp.mixing import Mixing, doeblin_mixing, measured_mixing, spectral_mixing, uniform_mixing
 from mdp.model import FiniteMDP
-from mdp.network import DisconnectedScheduleError, Schedule, full_average, metropolis_weights
-from mdp.optimal import J_class_star, J_star, eps_bias, occupancy_lp
+from mdp.networks.bounds import path_bound
+from mdp.networks.fastest import fastest_mixing
+from mdp.networks.schedule import DisconnectedScheduleError, Schedule, full_average, metropolis_weights
+from mdp.networks.table import contraction_table
+from mdp.networks.worst import worst_weights
+from mdp.optimal import J_class_star, J_star, occupancy_lp
 from mdp.policies import CircularPolicy, NeuralPolicy, ReducedSoftmaxPolicy
 from mdp.policy import LogLinearPolicy, Policy
 from mdp.problem import Problem
 from mdp.rational import RationalPoint
 from mdp.td_stability import mean_square_range
-from mdp.worst_network import fastest_mixing, worst_weights
 
 __all__ = [
     "INSTANCES",

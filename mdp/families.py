@@ -11,7 +11,7 @@ from flint import fmpq
 from mdp.features import Features
 from mdp.linear import rational_array
 from mdp.model import FiniteMDP
-from mdp.network import Schedule, metropolis_weights
+from mdp.networks.schedule import Schedule, metropolis_weights
 from mdp.policy import LogLinearPolicy
 from mdp.problem import Problem
 from mdp.rational import RationalPoint

@@ -25,7 +25,7 @@ from mdp.features import Features
 from mdp.io.rational_mdp import RationalMDP
 from mdp.linear import rational_array, to_float
 from mdp.model import FiniteMDP
-from mdp.network import Schedule
+from mdp.networks.schedule import Schedule
 from mdp.policy import LogLinearPolicy
 from mdp.problem import Problem
 from mdp.rational import RationalPoint

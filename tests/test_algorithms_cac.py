@@ -23,7 +23,7 @@ from mdp.families import random_problem
 from mdp.features import Features
 from mdp.instances import coordination_game, ring3, ring3_nonrealisable
 from mdp.model import FiniteMDP
-from mdp.network import Schedule, full_average
+from mdp.networks.schedule import Schedule, full_average
 from mdp.policy import LogLinearPolicy
 from mdp.problem import Problem
 

@@ -12,7 +12,7 @@ from mdp.features import Features
 from mdp.fisher import fisher, log_linear_null_space, tabular_null_vectors
 from mdp.mixing import NoMixingBoundError, tv_decay, uniform_mixing
 from mdp.model import FiniteMDP
-from mdp.network import Schedule
+from mdp.networks.schedule import Schedule
 from mdp.policy import Policy
 from mdp.problem import Problem
 from mdp.smoothness import policy_constants

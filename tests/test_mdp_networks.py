@@ -14,25 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdp import DisconnectedScheduleError, Schedule, full_average, metropolis_weights
-from mdp.contraction import (
+from mdp.linear import rational_array, solve, to_float
+from mdp.networks.bounds import cut_bound, entry_bound, papers_bound, path_bound, quadratic_bound
+from mdp.networks.contraction import (
     asymptotic_rate,
     connectivity_window,
-    contraction_table,
-    cut_bound,
     deviation,
-    entry_bound,
     ergodic_coefficient,
     intercommunication_interval,
-    papers_bound,
-    path_bound,
     product,
-    quadratic_bound,
     round_contractions,
     window_contractions,
 )
-from mdp.linear import rational_array, solve, to_float
-from mdp.network import disagreement_norm, require_doubly_stochastic, row_deviation
-from mdp.network_families import (
+from mdp.networks.families import (
     FAMILIES,
     b_connected_schedule,
     directed_balanced_weights,
@@ -43,9 +37,11 @@ from mdp.network_families import (
     permutation_mixture,
     sinkhorn_weights,
 )
-from mdp.worst_network import (
+from mdp.networks.fastest import fastest_mixing
+from mdp.networks.schedule import disagreement_norm, require_doubly_stochastic, row_deviation
+from mdp.networks.table import contraction_table
+from mdp.networks.worst import (
     TooManyVerticesError,
-    fastest_mixing,
     norm_enclosure,
     weight_vertices,
     worst_norm_bound,

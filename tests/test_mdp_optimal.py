@@ -14,19 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdp import Features, FiniteMDP, LogLinearPolicy, Policy, Problem, RationalPoint, Schedule, exact, full_average
+from mdp.compatible import eps_bias, joint_scores, policy_occupancy
 from mdp.exact import Exact
 from mdp.families import random_problem, random_rational_point
 from mdp.fisher import fisher
 from mdp.linear import rational_array, solve, to_float
-from mdp.optimal import (
-    J_class_star,
-    J_star,
-    deterministic_tables,
-    eps_bias,
-    joint_scores,
-    occupancy_lp,
-    policy_occupancy,
-)
+from mdp.optimal import J_class_star, J_star, deterministic_tables, occupancy_lp
 from mdp.policies import CircularPolicy, NeuralPolicy, ReducedSoftmaxPolicy
 from mdp.policy import joint_probabilities
 from mdp.smoothness import PolicyConstants, check_smoothness, hessian, policy_constants, smoothness

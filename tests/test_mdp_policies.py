@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdp import Features, FiniteMDP, LogLinearPolicy, Policy, Problem, RationalPoint, Schedule, exact, full_average
+from mdp.compatible import joint_scores
 from mdp.families import random_problem, random_rational_point
 from mdp.fisher import (
     consensual_map,
@@ -25,7 +26,6 @@ from mdp.fisher import (
     tabular_null_vectors,
 )
 from mdp.linear import rational_array, to_float
-from mdp.optimal import joint_scores
 from mdp.policies import CircularPolicy, NeuralPolicy, ReducedSoftmaxPolicy
 
 SEEDS = st.integers(0, 2**32 - 1)

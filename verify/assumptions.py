@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mdp.compatible import eps_bias
 from mdp.exact import exact
 from mdp.fisher import fisher
 from mdp.instances import ring3, ring3_mdp
 from mdp.mixing import NoMixingBoundError, uniform_mixing
 from mdp.model import FiniteMDP
-from mdp.optimal import J_star, eps_bias
+from mdp.optimal import J_star
 from mdp.policies import CircularPolicy, NeuralPolicy, ReducedSoftmaxPolicy
 from mdp.policy import LogLinearPolicy, Policy
 from mdp.problem import Problem

@@ -1,4 +1,4 @@
-"""Random consensus schedules, shared by both papers' statements; the bounds are in `mdp.contraction`."""
+"""Random consensus schedules, shared by both papers' statements; the bounds are in `mdp.networks.contraction`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from flint import fmpq
 
 from mdp.linear import rational_array
-from mdp.network import DisconnectedScheduleError, require_connected
+from mdp.networks.schedule import DisconnectedScheduleError, require_connected
 
 Bound = Callable[[int, float], float]
 """Contraction per window from the number of agents and the least positive weight."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from mdp.features import Features
 from mdp.model import FiniteMDP
-from mdp.network import Schedule
+from mdp.networks.schedule import Schedule
 from mdp.policy import LogLinearPolicy
 from mdp.problem import Problem
 

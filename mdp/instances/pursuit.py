@@ -8,7 +8,7 @@ import numpy as np
 
 from mdp.features import Features
 from mdp.model import FiniteMDP
-from mdp.network import Schedule, full_average
+from mdp.networks.schedule import Schedule, full_average
 from mdp.policy import LogLinearPolicy
 from mdp.problem import Problem
 

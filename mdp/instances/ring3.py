@@ -9,7 +9,7 @@ import numpy as np
 
 from mdp.features import Features
 from mdp.model import FiniteMDP
-from mdp.network import Schedule, metropolis_weights
+from mdp.networks.schedule import Schedule, metropolis_weights
 from mdp.policy import LogLinearPolicy
 from mdp.problem import Problem
 

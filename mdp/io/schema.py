@@ -16,7 +16,7 @@ from mdp.features import Features
 from mdp.io.errors import FormatError, built, shown
 from mdp.io.rational_mdp import RationalMDP
 from mdp.model import FiniteMDP
-from mdp.network import Schedule
+from mdp.networks.schedule import Schedule
 from mdp.policy import LogLinearPolicy
 from mdp.problem import Problem
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import networkx as nx
 import numpy as np
 
-from mdp.contraction import path_bound, product, quadratic_bound
-from mdp.network import disagreement_norm
+from mdp.networks.bounds import path_bound, quadratic_bound
+from mdp.networks.contraction import product
+from mdp.networks.schedule import disagreement_norm
 from verify.claim import Variant, control, printed, repaired, statement
 from verify.context import Context
 from verify.evidence import Evidence, Relation, Rigor, Witness, exact_evidence
@@ -29,9 +30,9 @@ def consensus() -> tuple[Variant, ...]:
     ``rho^2 = 1 - c / (2 N^2)``.
 
     Repaired (sharp): ``rho = 1 - 4 c sin^2(pi / 2N)``, about ``1 - c pi^2 / N^2``. Derivation (in full in
-    `mdp.contraction.path_bound`). Let Phi be the product over the window and ``Phi(S, S')`` the sum of its entries with
-    row in S and column in S'. It is at most ``min(|S|, |S'|)``, and at most ``|S| - c`` if both have the same size,
-    strictly between 0 and N: the indicator of S' stays put until a positive weight first crosses S'; then the |S|
+    `mdp.networks.bounds.path_bound`). Let Phi be the product over the window and ``Phi(S, S')`` the sum of its entries
+    with row in S and column in S'. It is at most ``min(|S|, |S'|)``, and at most ``|S| - c`` if both have the same
+    size, strictly between 0 and N: the indicator of S' stays put until a positive weight first crosses S'; then the |S|
     largest values add up to at most ``|S| - c``, because an agent on either side keeps its self weight and the crossing
     weight is at least c; further averaging never raises that sum. These are the values for the top sets of the lazy
     path ``I - c L``. Vectors of mean zero are nonnegative combinations of indicators of their top sets (up to

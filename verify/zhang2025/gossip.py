@@ -9,10 +9,10 @@ import networkx as nx
 import numpy as np
 from flint import arb, fmpq
 
-from mdp.contraction import path_bound
 from mdp.linear import identity_like, rational_array, to_float
-from mdp.network import disagreement_norm, metropolis_weights, row_deviation
-from mdp.worst_network import worst_weights
+from mdp.networks.bounds import path_bound
+from mdp.networks.schedule import disagreement_norm, metropolis_weights, row_deviation
+from mdp.networks.worst import worst_weights
 from verify.claim import Variant, control, printed, reading, repaired, source, statement
 from verify.context import Context
 from verify.evidence import Evidence, Relation, Rigor, Witness, exact_evidence
@@ -39,7 +39,7 @@ def consensus_rate() -> tuple[Variant, ...]:
     *As printed*, Assumption 5.1 does not ask the graph to be connected (nothing in the paper does), and with A = I
     nothing converges. *With a connected graph* the printed rate is nevertheless true for the fixed A of the paper,
     symmetric or not, for all N and eta, with the constant sqrt(1 - 1/N): by the argument in
-    `mdp.contraction.path_bound`, ``||A - 11^T/N|| <= 1 - 4 eta sin^2(pi / 2N)`` (the repaired rate, attained by the
+    `mdp.networks.bounds.path_bound`, ``||A - 11^T/N|| <= 1 - 4 eta sin^2(pi / 2N)`` (the repaired rate, attained by the
     lazy path), and this is at most ``1 - eta^(N-1)`` as soon as ``4 sin^2(pi / 2N) >= eta^(N-2)``. A row contains its
     own weight and a neighbour's, so eta <= 1/2 and it is enough to look at eta = 1/2: the left side is 2 and 1 against
     1 and 1/2 at N = 2 and 3, and from N = 4 on ``sin x >= 2x/pi`` leaves ``4 / N^2 >= 2^(2-N)``, with equality at 4 and

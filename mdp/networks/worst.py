@@ -1,4 +1,4 @@
-"""The slowest and the fastest doubly stochastic weights on a given graph.
+"""The slowest doubly stochastic weights on a given graph.
 
 Slowest: the largest ``||W - J||_2``, ``J = 11^T/N``, over all doubly stochastic W, symmetric or not, whose entries on
 the diagonal and on the graph's links are at least eta and zero elsewhere. `worst_norm_bound` is an upper bound that
@@ -6,11 +6,9 @@ two eigenvalues certify, and for many graphs (trees, cycles, complete graphs) it
 the norm, being convex, is largest at a vertex of the polytope: `weight_vertices` lists them exactly for few
 agents, and `worst_weights_search` climbs from vertex to vertex for many.
 
-Over all connected graphs at once the worst case is at most `mdp.contraction.path_bound`, which paths attain.
+Over all connected graphs at once the worst case is at most `mdp.networks.bounds.path_bound`, which paths attain.
 
-Fastest: `fastest_mixing`, a semidefinite program whose optimum is enclosed without trusting the solver.
-
-(A little longer than most files here: polytope, bound, search and program share one set of definitions.)
+(Longer than most files here: polytope, bound and search share one set of definitions.)
 """
 
 from __future__ import annotations
@@ -24,10 +22,9 @@ import networkx as nx
 import numpy as np
 from flint import fmpq_mat
 from scipy.linalg import null_space
-from scipy.optimize import linprog
 
 from mdp.linear import is_exact, rational, rational_array, to_float
-from mdp.network import disagreement_norm, require_connected
+from mdp.networks.schedule import disagreement_norm, require_connected
 
 VERTEX_LIMIT = 20_000
 """Vertices, and cycles of the bipartite graph, beyond which enumeration is refused; ours: some ten seconds."""
@@ -71,21 +68,6 @@ class WorstCase:
     def exact(self) -> bool:
         """Whether the enclosure is tight to `2e-11`."""
         return self.upper - self.lower < 20 * EIGENVALUE_ROUNDING
-
-
-@dataclass(frozen=True, eq=False)
-class FastestMixing:
-    """Fastest-mixing symmetric weights with a certificate.
-
-    Attributes:
-        W: feasible weights, (N, N).
-        norm: ``||W - J||_2``: the optimum is at most this.
-        lower: the optimum is at least this, by weak duality, whatever the solver did.
-    """
-
-    W: np.ndarray
-    norm: float
-    lower: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,49 +280,6 @@ def norm_enclosure(W: np.ndarray) -> tuple[float, float]:
     return float(np.nextafter(low, 0.0)), float(np.nextafter(high, np.inf))
 
 
-def fastest_mixing(graph: nx.Graph, min_weight: float = 0.0) -> FastestMixing:
-    """Symmetric nonnegative weights on a graph that minimise ``||W - J||_2``, by semidefinite programming.
-
-    By convexity symmetric weights do as well as any doubly stochastic ones. With ``min_weight = 0`` the optimum may
-    have zeros on the diagonal (a path's has), which `Schedule` refuses; mix with `lazy` or ask for a least weight.
-
-    The enclosure does not trust the solver. Above: its weights are made feasible and their norm is computed. Below:
-    for any symmetric Y with ``Y 1 = 0`` and nuclear norm at most one, and any z with ``z_i + z_j <= 2 Y_ij`` on links
-    and the diagonal, ``||W - J|| >= <Y, W> >= sum z + eta sum (Y_ij - (z_i + z_j) / 2)``.
-
-    Args:
-        graph: connected undirected graph on nodes 0..N-1, N at least 2.
-        min_weight: least weight on links and the diagonal.
-
-    Raises:
-        ValueError: another graph, or `min_weight` negative or too large for it.
-        RuntimeError: the solver returned nothing.
-
-    Source: Boyd, Diaconis and Xiao (2004), SIAM Review 46(4), Sec. 2.3 (program) and Sec. 4 (dual).
-    """
-    import cvxpy as cp  # a second to import; nothing else here needs it
-
-    if graph.is_directed():
-        raise ValueError("fastest mixing is posed on an undirected graph")
-    size, edges = _require_connected_graph(graph), _links(graph)
-    degree = max(sum(i in edge for edge in edges) for i in range(size))
-    if not 0 <= min_weight <= 1 / (degree + 1):
-        raise ValueError(f"min_weight is {min_weight:g}; degree {degree} leaves room for [0, {1 / (degree + 1):g}]")
-    incidence = np.zeros((size, len(edges)))
-    for k, (i, j) in enumerate(edges):
-        incidence[i, k], incidence[j, k] = 1.0, -1.0
-    w, s = cp.Variable(len(edges)), cp.Variable()
-    gap = np.eye(size) - 1.0 / size - incidence @ cp.diag(w) @ incidence.T
-    above, below = s * np.eye(size) - gap >> 0, s * np.eye(size) + gap >> 0
-    room = [w >= min_weight, np.abs(incidence) @ w <= 1 - min_weight]
-    cp.Problem(cp.Minimize(s), [above, below, *room]).solve(solver=cp.CLARABEL)
-    if w.value is None:
-        raise RuntimeError("the semidefinite solver returned no weights")
-    W = _feasible(np.asarray(w.value), np.abs(incidence), incidence, min_weight)
-    lower = _dual_bound(above.dual_value - below.dual_value, edges, min_weight)
-    return FastestMixing(W, disagreement_norm(W), max(lower, 0.0))
-
-
 def _norm_below(W: np.ndarray) -> float:
     """A lower bound on the norm: certified roots for few agents, a rounded singular value for many."""
     if len(W) <= CERTIFIED_AGENTS:
@@ -348,41 +287,13 @@ def _norm_below(W: np.ndarray) -> float:
     return disagreement_norm(to_float(W)) - EIGENVALUE_ROUNDING
 
 
-def _feasible(w: np.ndarray, touch: np.ndarray, incidence: np.ndarray, min_weight: float) -> np.ndarray:
-    """Weights from edge weights, moved into the polytope: clipped from below, then drawn towards min_weight."""
-    excess = np.maximum(w - min_weight, 0.0)
-    room, load = 1 - min_weight - min_weight * touch.sum(axis=1), touch @ excess
-    scale = min(1.0, float(np.min(room[load > 0] / load[load > 0], initial=1.0)))
-    W: np.ndarray = np.eye(len(touch)) - (incidence * (min_weight + scale * excess)) @ incidence.T
-    return np.maximum(W, 0.0)  # a diagonal of -1e-17 is zero
-
-
-def _dual_bound(Y: np.ndarray, edges: list[Cell], min_weight: float) -> float:
-    """The bound of `fastest_mixing` for a symmetric matrix, made feasible first."""
-    size = len(Y)
-    centre = np.eye(size) - 1.0 / size
-    Y = centre @ (Y + Y.T) @ centre / 2
-    Y = Y / max(float(np.abs(np.linalg.eigvalsh(Y)).sum()), 1.0)
-    pairs = [*edges, *((i, i) for i in range(size))]
-    halves = np.zeros((len(pairs), size))
-    for k, (i, j) in enumerate(pairs):
-        halves[k, i] += 0.5
-        halves[k, j] += 0.5
-    counts = np.array([2.0 if i != j else 1.0 for i, j in pairs])  # both W_ij and W_ji
-    caps = np.array([Y[i, j] for i, j in pairs])
-    gain = np.ones(size) - min_weight * counts @ halves
-    z = linprog(-gain, A_ub=halves, b_ub=caps, bounds=(None, None)).x
-    z = z - max(0.0, float((halves @ z - caps).max()))  # now every constraint holds
-    return float(z.sum() + min_weight * counts @ (caps - halves @ z)) - EIGENVALUE_ROUNDING
-
-
 def _polytope(graph: nx.Graph | nx.DiGraph, min_weight: float | Fraction) -> _Polytope:
-    size = _require_connected_graph(graph)
+    size = require_connected_graph(graph)
     if not 0 < min_weight <= 1:  # NaN fails too
         raise ValueError(f"min_weight is {float(min_weight):g}; the least weight lies in (0, 1]")
     eta = Fraction(min_weight)
-    links = _links(graph)
-    both = links if graph.is_directed() else [*links, *((j, i) for i, j in links)]
+    one_way = links(graph)
+    both = one_way if graph.is_directed() else [*one_way, *((j, i) for i, j in one_way)]
     cells = tuple(sorted({*both, *((i, i) for i in range(size))}))
     sums = []
     for axis, what in ((0, "row"), (1, "column")):
@@ -431,12 +342,24 @@ def _is_forest(flow: dict[Cell, int]) -> bool:
     return nx.is_forest(nx.Graph((("row", i), ("column", j)) for i, j in flow))
 
 
-def _links(graph: nx.Graph | nx.DiGraph) -> list[Cell]:
+def links(graph: nx.Graph | nx.DiGraph) -> list[Cell]:
+    """The graph's links between different agents, one orientation each if it is undirected.
+
+    Args:
+        graph: graph on agents.
+    """
     return [(i, j) for i, j in graph.edges if i != j]
 
 
-def _require_connected_graph(graph: nx.Graph | nx.DiGraph) -> int:
-    """N; raise unless nodes are 0..N-1, N at least 2, (strongly) connected."""
+def require_connected_graph(graph: nx.Graph | nx.DiGraph) -> int:
+    """N of a graph that can agree.
+
+    Args:
+        graph: graph on agents.
+
+    Raises:
+        ValueError: nodes other than 0..N-1, N below 2, or a graph that is not (strongly) connected.
+    """
     size = graph.number_of_nodes()
     if size < 2 or set(graph.nodes) != set(range(size)):
         raise ValueError(f"graph nodes are {sorted(graph.nodes, key=str)}, not 0..N-1 with N of at least 2")

@@ -2,7 +2,7 @@
 
 A positive entry ``W[i, j]`` off the diagonal means that agent i gives weight to what agent j sends; in a directed
 graph it belongs to the arc (i, j). Metropolis weights, the full average and the federated schedule are in
-`mdp.network`. Every random family takes an integer seed or a `numpy.random.Generator`.
+`mdp.networks.schedule`. Every random family takes an integer seed or a `numpy.random.Generator`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from flint import fmpq
 from jaxtyping import Float
 
 from mdp.linear import rational_array, to_float
-from mdp.network import (
+from mdp.networks.schedule import (
     DisconnectedScheduleError,
     Schedule,
     full_average,

@@ -219,6 +219,5 @@ def require_connected(matrices: np.ndarray) -> None:
     if count > 1:
         groups = ", ".join("{" + ", ".join(map(str, np.flatnonzero(label == k))) + "}" for k in range(count))
         raise DisconnectedScheduleError(
-            f"the schedule is disconnected: agents {groups} never exchange anything over its period of "
-            f"{len(matrices)}"
+            f"the schedule is disconnected: agents {groups} never exchange anything over its period of {len(matrices)}"
         )
