@@ -9,7 +9,7 @@ import pytest
 
 from algorithms import CACSteps
 from rates import sweep
-from verify.experiments import run_cac
+from verify.experiments.cac import run_cac
 from verify.zeng2022.lower_level import two_state_chain
 from verify.zeng2022.two_state import average_square_error, td_moments
 

@@ -16,7 +16,7 @@ from rates.exponents import ExponentCertificate, fastest_decay, power
 from verify.claim import Variant, control, printed, reading, repaired, statement
 from verify.context import Context
 from verify.evidence import Evidence, Relation, Rigor, Scope, Witness, exact_evidence
-from verify.experiments import cac_sweep, floor
+from verify.experiments.cac import cac_sweep, floor
 from verify.identities import FLOAT_TOLERANCE
 from verify.rate_evidence import rate_evidence
 from verify.zeng2022.lower_level import two_state_chain

@@ -1,0 +1,1 @@
+"""Experiments: the runs that statements share, and those that `lemmata experiment` shows by themselves."""
