@@ -1,8 +1,9 @@
 """Claims: a statement of a paper with its variants, each a check that returns evidence.
 
 A statement is one function with the decorator `statement`; its docstring is what the report shows: a summary
-line, the statement in LaTeX under ``.. math::``, then prose (hypotheses, derivation of a repaired form, what
-it means for the theorem that uses it).
+line, the statement in LaTeX under ``.. math::``, then prose (derivation of a repaired form, second opinions). Two
+paragraphs have names: one that starts with ``Hypotheses:`` and one that starts with ``Consequence:``, what the
+verdict means for the theorems that use the statement.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from verify.evidence import Evidence
+from verify.evidence import Evidence, outside
 
 if TYPE_CHECKING:
     from verify.context import Context
@@ -43,6 +44,7 @@ class Variant:
         check: computes the evidence.
         part: which line of a statement with several lines this is about; readings of the same part are
             alternatives, parts stand or fall together.
+        recheck: evidence from the witness alone, in exact arithmetic and under a second; None if `check` is that.
     """
 
     kind: Kind
@@ -50,6 +52,7 @@ class Variant:
     text: str
     check: Check
     part: str = ""
+    recheck: Check | None = None
 
     @property
     def name(self) -> str:
@@ -67,8 +70,11 @@ class Claim:
         id: key of the statement in the paper's coverage list.
         summary: one line.
         latex: the statement as printed, LaTeX without dollars; may be empty.
-        text: prose from the docstring.
+        text: prose from the docstring, its two named paragraphs aside.
         variants: the forms that are checked, printed ones first.
+        uses: statements that this one rests on, as the paper uses them: ids of the same paper, or ``paper/id``.
+        hypotheses: the paragraph of that name.
+        consequence: the paragraph of that name.
     """
 
     paper: str
@@ -77,40 +83,54 @@ class Claim:
     latex: str
     text: str
     variants: tuple[Variant, ...]
+    uses: tuple[str, ...] = ()
+    hypotheses: str = ""
+    consequence: str = ""
 
     @property
     def key(self) -> str:
         """``paper/id``."""
         return f"{self.paper}/{self.id}"
 
+    @property
+    def used_keys(self) -> tuple[str, ...]:
+        """`uses` as full keys."""
+        return tuple(id if "/" in id else f"{self.paper}/{id}" for id in self.uses)
 
-def statement(paper: str, id: str) -> Callable[[Callable[[], tuple[Variant, ...]]], Callable[[], Claim]]:
+
+def statement(
+    paper: str, id: str, *, uses: Sequence[str] = ()
+) -> Callable[[Callable[[], tuple[Variant, ...]]], Callable[[], Claim]]:
     """Decorator: turn a documented function that returns variants into one that returns a `Claim`.
 
     Args:
         paper: key of the paper.
         id: key of the statement in its coverage list.
+        uses: statements it rests on.
 
     Raises:
-        ValueError: when the claim is built: no docstring, no printed variant, no negative control, or two
-            variants of one name.
+        ValueError: when the claim is built: no docstring, no printed variant, no negative control (out of scope
+            aside), or two variants of one name.
     """
 
     def decorate(build: Callable[[], tuple[Variant, ...]]) -> Callable[[], Claim]:
         def claim() -> Claim:
             variants = build()
             summary, latex, text = _parse(inspect.getdoc(build) or "")
+            text, hypotheses = _named_paragraph(text, "Hypotheses:")
+            text, consequence = _named_paragraph(text, "Consequence:")
             key = f"{paper}/{id}"
             if not summary:
                 raise ValueError(f"{key} has no docstring")
             kinds = {v.kind for v in variants}
-            for needed in (Kind.PRINTED, Kind.CONTROL):
+            decidable = any(v.kind is Kind.PRINTED and not isinstance(v.check, Outside) for v in variants)
+            for needed in (Kind.PRINTED, Kind.CONTROL) if decidable else (Kind.PRINTED,):
                 if needed not in kinds:
                     raise ValueError(f"{key} has no {needed.name.lower()} variant")
             names = [v.name for v in variants]
             if len(set(names)) < len(names):
                 raise ValueError(f"{key} has two variants of one name: {names}")
-            return Claim(paper, id, summary, latex, text, variants)
+            return Claim(paper, id, summary, latex, text, variants, tuple(uses), hypotheses, consequence)
 
         claim.__doc__, claim.__name__, claim.__module__ = build.__doc__, build.__name__, build.__module__
         return claim
@@ -118,7 +138,38 @@ def statement(paper: str, id: str) -> Callable[[Callable[[], tuple[Variant, ...]
     return decorate
 
 
-def printed(check: Check, text: str, label: str = "", part: str = "") -> Variant:
+@dataclass(frozen=True)
+class Outside:
+    """The check of a form that nothing here can decide.
+
+    Attributes:
+        why: why, and what could decide it.
+    """
+
+    why: str
+
+    def __call__(self, context: Context) -> Evidence:
+        """Evidence that says so.
+
+        Args:
+            context: not used.
+        """
+        return outside(self.why)
+
+
+def out_of_scope(text: str, why: str, label: str = "", part: str = "") -> Variant:
+    """A printed variant that nothing here can decide.
+
+    Args:
+        text: this form in words.
+        why: why, and what could decide it.
+        label: short name.
+        part: which line of the statement.
+    """
+    return Variant(Kind.PRINTED, label, text, Outside(why), part)
+
+
+def printed(check: Check, text: str, label: str = "", part: str = "", recheck: Check | None = None) -> Variant:
     """A printed variant (arguments as `Variant`).
 
     Args:
@@ -126,30 +177,34 @@ def printed(check: Check, text: str, label: str = "", part: str = "") -> Variant
         text: this form in words.
         label: short name.
         part: which line of the statement.
+        recheck: the witness alone.
     """
-    return Variant(Kind.PRINTED, label, text, check, part)
+    return Variant(Kind.PRINTED, label, text, check, part, recheck)
 
 
-def reading(check: Check, text: str, label: str) -> Variant:
+def reading(check: Check, text: str, label: str, part: str = "", recheck: Check | None = None) -> Variant:
     """A further reading (arguments as `Variant`).
 
     Args:
         check: computes the evidence.
         text: this form in words.
         label: short name.
+        part: which line of the statement.
+        recheck: the witness alone.
     """
-    return Variant(Kind.READING, label, text, check)
+    return Variant(Kind.READING, label, text, check, part, recheck)
 
 
-def repaired(check: Check, text: str, label: str = "") -> Variant:
+def repaired(check: Check, text: str, label: str = "", part: str = "") -> Variant:
     """A repaired variant (arguments as `Variant`).
 
     Args:
         check: computes the evidence.
         text: this form in words.
         label: short name.
+        part: which line of the statement.
     """
-    return Variant(Kind.REPAIRED, label, text, check)
+    return Variant(Kind.REPAIRED, label, text, check, part)
 
 
 def source(check: Check, text: str, label: str = "") -> Variant:
@@ -172,6 +227,16 @@ def control(check: Check, text: str, label: str) -> Variant:
         label: short name.
     """
     return Variant(Kind.CONTROL, label, text, check)
+
+
+def _named_paragraph(text: str, name: str) -> tuple[str, str]:
+    """The prose without the paragraph that starts with `name`, and that paragraph without its name."""
+    paragraphs = text.split("\n\n")
+    found = [p for p in paragraphs if p.startswith(name)]
+    if len(found) > 1:
+        raise ValueError(f"two paragraphs start with {name!r}")
+    rest = "\n\n".join(p for p in paragraphs if not p.startswith(name))
+    return rest, found[0][len(name) :].strip() if found else ""
 
 
 def _parse(doc: str) -> tuple[str, str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +43,8 @@ COLOURS = {
     Verdict.REFUTED: "red",
     Verdict.AMBIGUOUS: "yellow",
     Verdict.INCONCLUSIVE: "yellow",
+    Verdict.UNSATISFIABLE: "red",
+    Verdict.VACUOUS: "red",
 }
 
 PLAIN_WIDTH = 140
@@ -108,8 +111,13 @@ def show(
         for variant in claim.variants:
             verdict = known.get(variant.name, "not recorded")
             console.print(f"  {variant.name}: {verdict}\n      {variant.text}", markup=False, highlight=False)
+        for title, paragraph in (("Hypotheses", claim.hypotheses), ("Consequence", claim.consequence)):
+            if paragraph:
+                console.print(f"\n{title}: {paragraph}", markup=False, highlight=False)
+        if claim.uses:
+            console.print(f"\nRests on: {', '.join(claim.used_keys)}", markup=False, highlight=False)
         if witness:
-            _print_witnesses(console, _run([claim], Context(PROFILES["quick"], jobs=_cores()), quiet=True)[0])
+            _print_witnesses(console, claim, known, Context(PROFILES["quick"], jobs=_cores()))
 
 
 @app.command()
@@ -282,11 +290,15 @@ def decisive_evidence(result: VariantResult) -> Evidence:
     return next((e for e in result.evidence if judge(e) is result.verdict), result.evidence[0])
 
 
-def _print_witnesses(console: Console, result: ClaimResult) -> None:
-    for v in result.variants:
-        for e in v.evidence:
-            if e.witness is not None and v.verdict is Verdict.REFUTED and v.variant.kind is not Kind.CONTROL:
-                head = f"\n{v.variant.name}: {comparison(e)} ({e.rigor.name.lower()})"
+def _print_witnesses(console: Console, claim: Claim, known: Mapping[str, str], context: Context) -> None:
+    """Recompute the witness of every refuted form, by its short check where there is one, and print it."""
+    for variant in claim.variants:
+        if variant.kind is Kind.CONTROL or known.get(variant.name) != str(Verdict.REFUTED):
+            continue
+        found = (variant.recheck or variant.check)(context)
+        for e in (found,) if isinstance(found, Evidence) else found:
+            if e.witness is not None and judge(e) is Verdict.REFUTED:
+                head = f"\n{variant.name}: {comparison(e)} ({e.rigor.name.lower()}, recomputed)"
                 console.print(head, style="bold", markup=False)
                 console.print(f"  {e.witness.summary}", markup=False)
                 for name, text in e.witness.rows():

@@ -99,9 +99,13 @@ class Evidence:
         sample: values over the instances, drawn in the report.
         sample_quantity: what `sample` holds, if not `quantity`.
         sample_claimed: what the statement claims of it, if not `claimed`.
+        establishes: what it means that the comparison stands, if not that the statement does: `Verdict.UNSATISFIABLE`
+            ("no instance meets the assumption" was measured) or `Verdict.VACUOUS` ("the conclusion holds for every
+            input" was). If the comparison fails the verdict is refuted, as always.
+        out_of_scope: if not empty, why nothing here can decide the statement, and what could.
 
     Raises:
-        ValueError: on construction, if ``low <= measured <= high`` fails.
+        ValueError: on construction, if ``low <= measured <= high`` fails, or `establishes` is another verdict.
     """
 
     quantity: str
@@ -121,8 +125,12 @@ class Evidence:
     sample: tuple[float, ...] = ()
     sample_quantity: str = ""
     sample_claimed: Number | None = None
+    establishes: Verdict | None = None
+    out_of_scope: str = ""
 
     def __post_init__(self) -> None:
+        if self.establishes not in (None, Verdict.UNSATISFIABLE, Verdict.VACUOUS):
+            raise ValueError(f"{self.quantity}: evidence establishes unsatisfiable or vacuous, not {self.establishes}")
         if not self.undecided and not self.low <= self.measured <= self.high:
             raise ValueError(f"{self.quantity}: {self.measured} is not between {self.low} and {self.high}")
 
@@ -139,6 +147,7 @@ def exact_evidence(
     witness: Witness | None = None,
     note: str = "",
     corroborates: bool = False,
+    establishes: Verdict | None = None,
 ) -> Evidence:
     """Evidence whose measured value has no width (arguments as `Evidence`; `fmpq` is converted).
 
@@ -153,12 +162,27 @@ def exact_evidence(
         witness: an explicit instance.
         note: a remark.
         corroborates: whether it only supports other pieces.
+        establishes: what it means that the comparison stands.
     """
     value = _plain(measured)
     return Evidence(
         quantity, value, value, value, _plain(claimed), relation, rigor, scope, instances, witness, "", note,
-        corroborates,
+        corroborates, establishes=establishes,
     )
+
+
+def outside(why: str) -> Evidence:
+    """Evidence that a statement is out of scope.
+
+    Args:
+        why: why nothing here can decide it, and what could.
+
+    Raises:
+        ValueError: no reason.
+    """
+    if not why:
+        raise ValueError("a statement is out of scope for a reason")
+    return Evidence("nothing measured", 0, 0, 0, 0, Relation.EQUAL, Rigor.SYMBOLIC, out_of_scope=why)
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -167,6 +191,8 @@ def judge(evidence: Evidence) -> Verdict:
     Args:
         evidence: the measurement.
     """
+    if evidence.out_of_scope:
+        return Verdict.OUT_OF_SCOPE
     if evidence.undecided:
         return Verdict.INCONCLUSIVE
     low, high, claimed = evidence.low, evidence.high, evidence.claimed
@@ -181,6 +207,8 @@ def judge(evidence: Evidence) -> Verdict:
         return Verdict.REFUTED
     if not satisfied:
         return Verdict.INCONCLUSIVE
+    if evidence.establishes is not None:
+        return evidence.establishes
     if evidence.rigor is Rigor.STATISTICAL:
         return Verdict.CONSISTENT
     exact = evidence.rigor in (Rigor.SYMBOLIC, Rigor.RATIONAL, Rigor.INTERVAL)
@@ -190,7 +218,8 @@ def judge(evidence: Evidence) -> Verdict:
 def combine(evidence: Sequence[Evidence]) -> Verdict:
     """Verdict of a variant from all its evidence.
 
-    Refuted if any piece refutes, else inconclusive if any is undecided, else as strong as the weakest piece that
+    Refuted if any piece refutes, else inconclusive if any is undecided, else what a piece establishes
+    (unsatisfiable, vacuous), else as strong as the weakest piece that
     carries the statement (pieces that merely corroborate, such as instances beside a proof, do not weaken it).
 
     Args:
@@ -206,7 +235,10 @@ def combine(evidence: Sequence[Evidence]) -> Verdict:
         if decisive in everything:
             return decisive
     carrying = {judge(e) for e in evidence if not e.corroborates} or everything
-    return next(v for v in (Verdict.CONSISTENT, Verdict.HOLDS, Verdict.PROVED) if v in carrying)
+    order = (
+        Verdict.OUT_OF_SCOPE, Verdict.UNSATISFIABLE, Verdict.VACUOUS, Verdict.CONSISTENT, Verdict.HOLDS, Verdict.PROVED
+    )
+    return next(v for v in order if v in carrying)
 
 
 def exact_text(value: Any) -> str:

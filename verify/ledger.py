@@ -39,6 +39,11 @@ def coverage(paper: str) -> list[dict[str, str]]:
     return list(_data(f"{paper}.statements.toml")["statement"])
 
 
+def known_keys() -> set[str]:
+    """Keys of every statement in the coverage lists."""
+    return {f"{paper}/{row['id']}" for paper in PAPERS for row in coverage(paper)}
+
+
 def recorded() -> dict[str, dict[str, str]]:
     """Recorded verdicts by claim key and variant name."""
     table: dict[str, dict[str, str]] = {}

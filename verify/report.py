@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
@@ -19,8 +19,10 @@ import jinja2
 from rates.sweep import save
 from verify.claim import Kind
 from verify.context import Context
+from verify.dependencies import dependency_graph, leans_on
 from verify.evidence import Relation, Rigor, Scope, Verdict, judge
 from verify.figures import Figure, Strip, rate_figure, strip_figure
+from verify.ledger import known_keys
 from verify.markup import exact_or_text, inline, matrices, number, prose
 from verify.mathml import mathml
 from verify.runner import ClaimResult, VariantResult
@@ -64,12 +66,14 @@ class Section:
         result: its outcome.
         rates: figures of the rate fits by variant name.
         strip: figure of the samples, if there are any.
+        leans: statements below this one that do not simply stand, with their verdicts.
     """
 
     anchor: str
     result: ClaimResult
     rates: Mapping[str, tuple[PlacedFigure, ...]]
     strip: PlacedFigure | None
+    leans: tuple[tuple[str, Verdict], ...] = ()
 
     def of(self, *kinds: str) -> list[VariantResult]:
         """Results of the variants of some kinds.
@@ -120,11 +124,17 @@ def write_report(results: Sequence[ClaimResult], context: Context, out: Path) ->
     """
     (out / "figures").mkdir(parents=True, exist_ok=True)
     names: set[str] = set()
-    sections = [_section(result, out, names) for result in results]
+    graph = dependency_graph([result.claim for result in results], known_keys())
+    verdicts = {result.claim.key: result.verdict for result in results}
+    sections = [
+        replace(_section(result, out, names), leans=tuple(leans_on(graph, result.claim.key, verdicts)))
+        for result in results
+    ]
     page = _environment().get_template("report.html.j2")
     by_paper = [(paper, list(group)) for paper, group in groupby(sections, lambda s: s.result.claim.paper)]
     text = page.render(
         sections=sections,
+        anchors={s.result.claim.key: s.anchor for s in sections},
         by_paper=by_paper,
         counts=_counts(results),
         verdicts=[v for v in Verdict if any(r.verdict is v for r in results)],

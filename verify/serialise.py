@@ -16,13 +16,14 @@ def results_as_data(results: Sequence[ClaimResult]) -> list[dict[str, Any]]:
         results: outcomes.
 
     Returns:
-        Per statement: ``key``, ``summary``, ``verdict``, ``as_recorded``, ``controls_refuted`` and ``variants``;
+        Per statement: ``key``, ``summary``, ``uses``, ``verdict``, ``as_recorded``, ``controls_refuted``, ``variants``;
         per variant: ``name``, ``kind``, ``text``, ``verdict``, ``recorded``, ``seconds`` and ``evidence``.
     """
     return [
         {
             "key": result.claim.key,
             "summary": result.claim.summary,
+            "uses": list(result.claim.used_keys),
             "verdict": str(result.verdict),
             "as_recorded": result.as_recorded,
             "controls_refuted": result.controls_refuted,
@@ -76,6 +77,7 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
         "scope": evidence.scope.name.lower(),
         "instances": evidence.instances,
         "undecided": evidence.undecided,
+        "out_of_scope": evidence.out_of_scope,
         "note": evidence.note,
         "witness": None
         if evidence.witness is None
