@@ -1,6 +1,14 @@
 """Finite multi-agent MDPs and everything exact about them; the glossary is in `mdp.model`."""
 
-from mdp.certify import Certificate, certificate
+from mdp.certify import (
+    Certificate,
+    certificate,
+    certificate_from_theta,
+    certified_mixing,
+    certified_step_range,
+    certify_function,
+    certify_smoothness,
+)
 from mdp.chain import PeriodicChainError, ReducibleChainError
 from mdp.compatible import eps_bias
 from mdp.enclose import enclose
@@ -45,6 +53,11 @@ __all__ = [
     "SimpleSpread",
     "SparseMDP",
     "certificate",
+    "certificate_from_theta",
+    "certified_mixing",
+    "certified_step_range",
+    "certify_function",
+    "certify_smoothness",
     "contraction_table",
     "coordination_game",
     "doeblin_mixing",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -260,22 +260,25 @@ class Exact:
         return _least_squares(self.phi_joint.reshape(len(weight), -1), self.r_bar.reshape(-1), weight)
 
     # --- errors and mixing --------------------------------------------------------------------------------
-    def error(self, name: str, *, inputs: Inputs = "given") -> Certificate:
+    def error(self, name: str, *, inputs: Inputs = "given", **options: Any) -> Certificate:
         """Rigorous error bound of a float quantity of this view.
 
         Args:
-            name: attribute name, such as ``"V"`` or ``"grad_J"``.
+            name: an attribute, such as ``"V"`` or ``"grad_J"``, or a quantity of `mdp.certify.FORMULAS`, such as
+                ``"fisher"`` or ``"eps_bias"``.
             inputs: ``"given"``: the exact problem is that of the floats as they are; ``"rounded"``: any problem whose
                 once-rounded data they are.
+            **options: of the quantity, such as ``law="visitation"``.
 
         Raises:
-            ValueError: an unknown name, or a view over rationals (which has no error).
+            ValueError, TypeError, ArithmeticError: as in `mdp.certify.certificate`.
 
-        Source: see `mdp.certify.certificate`.
+        Source: see `mdp.certify`.
         """
+        # the one import against the grain: certificates are made of this module, and this is a shorthand for them
         from mdp.certify import certificate
 
-        return certificate(self, name, inputs=inputs)
+        return certificate(self, name, inputs=inputs, **options)
 
     def mixing(self, method: Literal["doeblin", "spectral"] = "doeblin") -> Mixing:
         """Constants kappa and rho of geometric mixing of the original chain.

@@ -1,28 +1,24 @@
-"""Ball arithmetic: rigorous enclosures of exact quantities, also where exponentials enter.
-
-A `BallView` runs the formulas of `mdp.exact` over python-flint's `arb`, real numbers known up to a radius that
-every operation enlarges by its own rounding. Two uses: `enclose` starts from theta, so that softmax
-probabilities themselves are balls; `mdp.certify` starts from the floats of an `Exact` view and reads off how far
-its results are from the truth.
+"""The formulas of `mdp.exact` over balls.
 
 The file is long because `BallView` repeats every formula of `mdp.exact`, on purpose: a second copy checks the first.
+It has the methods of `Exact` that other modules call, so a function of a view that only adds, multiplies, divides
+and sums runs over balls as it is (`mdp.certify.certify_function`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, wraps
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from flint import arb, arb_mat, ctx
-from jaxtyping import Float
+from flint import arb, ctx
 
 from mdp import chain
+from mdp.enclose.arithmetic import ball_array, ball_solve, balls, distances, upper_float
 from mdp.linear import rational_array
-from mdp.policy import LogLinearPolicy, joint_probabilities, softmax_score
-from mdp.problem import Problem
+from mdp.policy import joint_probabilities
 from mdp.validate import require_shape
 
 ENCLOSED = (
@@ -56,6 +52,9 @@ class BallView:
         precision: working precision in bits.
         spread: relative half-width of the inputs (0: as exact as the working precision).
         center: the same view at the midpoints of the inputs; only needed when `spread` is positive.
+        kernel_spread: relative half-width of P where it differs from `spread` (the restart kernel).
+        directions: one (S, m, D) array of exact rationals per agent, where the policy class is known: in state s every
+            score vanishes along v iff ``directions[s] @ v = 0`` (see `mdp.enclose.policies.PolicyBalls`).
     """
 
     P: np.ndarray
@@ -69,6 +68,8 @@ class BallView:
     precision: int
     spread: float = 0.0
     center: BallView | None = None
+    kernel_spread: Any = None
+    directions: tuple[np.ndarray, ...] | None = None
 
     def value(self, name: str) -> np.ndarray:
         """Balls of one quantity, as an object array (of shape () for J).
@@ -84,9 +85,7 @@ class BallView:
             name = "grad_J"
         if name not in ENCLOSED:
             raise ValueError(f"no enclosure of {name!r}; there is one of {', '.join(ENCLOSED)}")
-        out = np.empty(np.shape(getattr(self, name)), dtype=object)
-        out[...] = getattr(self, name)
-        return out
+        return ball_array(getattr(self, name))
 
     def width(self, name: str) -> float:
         """Largest radius among the balls of a quantity.
@@ -106,13 +105,25 @@ class BallView:
         Raises:
             ValueError: an unknown name, or values of another shape.
         """
-        balls, given = self.value(name), np.asarray(values, dtype=float)
-        require_shape(name, given, balls.shape, "the shape of the enclosure")
-        out = np.empty(balls.shape)
+        enclosed, given = self.value(name), np.asarray(values, dtype=float)
+        require_shape(name, given, enclosed.shape, "the shape of the enclosure")
+        return distances(enclosed, given, self.precision)
+
+    def lift(self, values: Any) -> np.ndarray:
+        """Further inputs as balls, as wide as the view's own.
+
+        Args:
+            values: floats or rationals.
+        """
+        return balls(values, self.precision, self.spread)
+
+    def restart(self) -> BallView:
+        """The same view of the restart kernel ``gamma P + (1 - gamma) initial``. Source: zhang2025 Sec. 3.1."""
         with ctx.workprec(self.precision):
-            for index in np.ndindex(balls.shape):
-                out[index] = upper_float((balls[index] - arb(float(given[index]))).abs_upper())
-        return out
+            kernel = self.gamma * self.P + (1 - self.gamma) * self.initial
+            if self.center is None:
+                return replace(self, P=kernel)
+            return replace(self, P=kernel, center=self.center.restart(), kernel_spread=self._restart_spread(0))
 
     # --- the chain ------------------------------------------------------------------------------------
     @_at_precision
@@ -142,8 +153,9 @@ class BallView:
         chain.require_aperiodic(self.P_pi, "P_pi")
         if self.center is None:
             return self._law(self.P_pi)
-        unit = 1 + arb(self.spread)
-        return _perturbed(self.center.stationary, unit ** (len(self.tables) + 1) - 1)
+        kernel = arb(self.spread) if self.kernel_spread is None else self.kernel_spread
+        relative = (1 + kernel) * (1 + arb(self.spread)) ** len(self.tables) - 1
+        return _perturbed(self.center.stationary, relative)
 
     @_at_precision
     def restart_stationary(self) -> np.ndarray:
@@ -154,12 +166,32 @@ class BallView:
         if self.center is None:
             law[inside] = self._law(kernel[np.ix_(inside, inside)])
             return law
-        # relative change of gamma pi P and of (1 - gamma) initial: the latter loses 1 / (1 - gamma)
-        unit, gamma = 1 + arb(self.spread), self.center.gamma
-        followed = unit ** (len(self.tables) + 2) - 1
-        restarted = unit * (1 + self.spread * gamma / (1 - gamma)) - 1
-        law[inside] = _perturbed(self.center.restart_stationary[inside], followed.max(restarted))
+        relative = self._restart_spread(len(self.tables))
+        law[inside] = _perturbed(self.center.restart_stationary[inside], relative)
         return law
+
+    def _restart_spread(self, factors: int) -> Any:
+        """Relative change of ``gamma pi P`` and of ``(1 - gamma) initial``, which loses ``1 / (1 - gamma)``."""
+        assert self.center is not None
+        unit, gamma = 1 + arb(self.spread), self.center.gamma
+        kernel = unit if self.kernel_spread is None else 1 + self.kernel_spread
+        followed = unit ** (factors + 1) * kernel - 1
+        restarted = unit * (1 + self.spread * gamma / (1 - gamma)) - 1
+        return followed.max(restarted)
+
+    def law(self, name: str) -> np.ndarray:
+        """The state law called `name`, (S,).
+
+        Args:
+            name: ``"stationary"`` or ``"visitation"``.
+
+        Raises:
+            ValueError: another name.
+        """
+        if name not in ("stationary", "visitation"):
+            raise ValueError(f"law is {name!r}, not 'stationary' or 'visitation'")
+        found: np.ndarray = self.stationary if name == "stationary" else self.visitation
+        return found
 
     @_at_precision
     def _resolvent(self) -> np.ndarray:
@@ -168,13 +200,13 @@ class BallView:
     @_at_precision
     def visitation(self) -> np.ndarray:
         """Normalised discounted visitation, (S,)."""
-        return self._solve(self._resolvent.T, (1 - self.gamma) * self.initial)
+        return self.solve(self._resolvent.T, (1 - self.gamma) * self.initial)
 
     # --- values and gradient --------------------------------------------------------------------------
     @_at_precision
     def V(self) -> np.ndarray:
         """State values, (S,)."""
-        return self._solve(self._resolvent, self.r_pi)
+        return self.solve(self._resolvent, self.r_pi)
 
     @_at_precision
     def Q(self) -> np.ndarray:
@@ -194,31 +226,61 @@ class BallView:
     @_at_precision
     def grad_J(self) -> np.ndarray:
         """Policy gradient, (N, D)."""
-        weight = (self.visitation[:, None] * self.pi * self.Q).reshape(-1, *(t.shape[1] for t in self.tables))
-        rows = []
-        for i, score in enumerate(self.scores):
-            others = tuple(j + 1 for j in range(len(self.tables)) if j != i)
-            marginal = weight.sum(axis=others) if others else weight
-            rows.append((marginal[:, :, None] * score).sum(axis=(0, 1)) / (1 - self.gamma))
-        return np.stack(rows)
+        return self.score_expectation(self.visitation, self.Q) / (1 - self.gamma)
+
+    def score_expectation(self, law: np.ndarray, delta: np.ndarray) -> np.ndarray:
+        """``E_{s ~ law, a ~ pi}[delta(s, a) grad log pi_i(a_i | s)]`` for every agent, (N, D).
+
+        Args:
+            law: state weights, (S,).
+            delta: signal, (S, A).
+        """
+        with ctx.workprec(self.precision):
+            weight = (law[:, None] * self.pi * delta).reshape(-1, *(t.shape[1] for t in self.tables))
+            rows = []
+            for i, score in enumerate(self.scores):
+                others = tuple(j + 1 for j in range(len(self.tables)) if j != i)
+                marginal = weight.sum(axis=others) if others else weight
+                rows.append((marginal[:, :, None] * score).sum(axis=(0, 1)))
+            return np.stack(rows)
 
     # --- lower level ----------------------------------------------------------------------------------
+    def td_system(self, law: str = "stationary") -> tuple[np.ndarray, np.ndarray]:
+        """Matrix (K, K) and vector (K,) of the mean TD(0) update.
+
+        Args:
+            law: state law of the samples.
+        """
+        with ctx.workprec(self.precision):
+            weighted = (self.phi_state * self.law(law)[:, None]).T
+            return -(weighted @ (self._resolvent @ self.phi_state)), weighted @ self.r_pi
+
     @_at_precision
     def td_matrix(self) -> np.ndarray:
         """Mean TD matrix under the stationary law, (K, K)."""
-        return -((self.phi_state * self.stationary[:, None]).T @ (self._resolvent @ self.phi_state))
+        return self.td_system()[0]
+
+    def omega_td_under(self, law: str) -> np.ndarray:
+        """TD fixed point, (K,).
+
+        Args:
+            law: state law of the samples.
+        """
+        with ctx.workprec(self.precision):
+            A, b = self.td_system(law)
+            return self.solve(-A, b)
 
     @_at_precision
     def omega_td(self) -> np.ndarray:
-        """TD fixed point, (K,)."""
-        return self._solve(-self.td_matrix, (self.phi_state * self.stationary[:, None]).T @ self.r_pi)
+        """TD fixed point under the stationary law, (K,)."""
+        return self.omega_td_under("stationary")
 
     @_at_precision
     def omega_bellman(self) -> np.ndarray:
         """Minimiser of the mean squared Bellman residual, (K,)."""
         design = self._resolvent @ self.phi_state
         weighted = design * self.stationary[:, None]
-        return self._solve(weighted.T @ design, weighted.T @ self.r_pi)
+        return self.solve(weighted.T @ design, weighted.T @ self.r_pi)
 
     @_at_precision
     def omega_td_error(self) -> np.ndarray:
@@ -227,7 +289,7 @@ class BallView:
         step = (self.phi_state[:, None, :] - self.gamma * self.phi_state[None, :, :]).reshape(S * S, K)
         pairs = (self.stationary[:, None] * self.P_pi).reshape(-1)
         earned = np.stack([(self.pi[s] * self.r_bar[s]) @ self.P[s] for s in range(S)])
-        return self._solve(
+        return self.solve(
             (step * pairs[:, None]).T @ step, step.T @ (self.stationary[:, None] * earned).reshape(-1)
         )
 
@@ -236,7 +298,7 @@ class BallView:
         """Reward regression, (L,)."""
         design = self.phi_joint.reshape(-1, self.phi_joint.shape[-1])
         weighted = design * (self.stationary[:, None] * self.pi).reshape(-1, 1)
-        return self._solve(weighted.T @ design, weighted.T @ self.r_bar.reshape(-1))
+        return self.solve(weighted.T @ design, weighted.T @ self.r_bar.reshape(-1))
 
     # --- linear algebra -------------------------------------------------------------------------------
     def _law(self, matrix: np.ndarray) -> np.ndarray:
@@ -250,22 +312,20 @@ class BallView:
         system[-1] = arb(1)  # the columns of the generator add up to zero: one equation is spare
         right = generator[0] * 0
         right[-1] = arb(1)
-        return self._solve(system, right)
+        return self.solve(system, right)
 
-    def _solve(self, matrix: np.ndarray, rhs: np.ndarray) -> np.ndarray:
-        n = len(matrix)
-        # wide inputs: elimination on balls widens exponentially in n, the preconditioned solver does not
-        algorithm: Literal["precond"] | None = "precond" if self.spread else None
-        left, right = arb_mat(n, n, [arb(x) for x in matrix.ravel()]), arb_mat(n, 1, [arb(x) for x in rhs])
-        out = np.empty(n, dtype=object)
-        try:
-            out[:] = left.solve(right, algorithm=algorithm).entries()
-        except ZeroDivisionError as error:
-            raise ArithmeticError(
-                f"a {n} x {n} system cannot be told from a singular one at {self.precision} bits "
-                f"(relative input width {self.spread:g})"
-            ) from error
-        return out
+    def solve(self, matrix: np.ndarray, rhs: np.ndarray) -> np.ndarray:
+        """Enclosure of the solution of a linear system, by the method that suits the width of the inputs.
+
+        Args:
+            matrix: (n, n) balls.
+            rhs: (n,) balls.
+
+        Raises:
+            ArithmeticError: the system cannot be told from a singular one at this precision.
+        """
+        with ctx.workprec(self.precision):
+            return ball_solve(matrix, rhs, wide=bool(self.spread))
 
 
 def _perturbed(law: np.ndarray, relative: Any) -> np.ndarray:
@@ -278,75 +338,3 @@ def _perturbed(law: np.ndarray, relative: Any) -> np.ndarray:
     factor = ((1 + relative) / (1 - relative)) ** (len(law) - 1)
     out: np.ndarray = law * (1 / factor).union(factor)
     return out
-
-
-def upper_float(ball: Any) -> float:
-    """A float at or above every number in the ball; infinity when the ball is not a number.
-
-    Args:
-        ball: `flint.arb`.
-    """
-    if ball.is_zero():
-        return 0.0
-    value = float(ball.upper())
-    return float(np.inf) if np.isnan(value) else float(np.nextafter(value, np.inf))
-
-
-def balls(values: Any, precision: int, spread: float = 0.0) -> np.ndarray:
-    """Array of balls about exact numbers, each with relative half-width `spread`.
-
-    Args:
-        values: floats (dyadic, taken exactly), ints, `Fraction` or `fmpq`.
-        precision: bits for midpoints that are not dyadic.
-        spread: relative half-width.
-    """
-    source: Any = np.asarray(values)
-    if source.dtype != np.float64:
-        source = rational_array(values)
-    out = np.empty(source.shape, dtype=object)
-    with ctx.workprec(max(precision, 53)):  # 53: a float's own digits are kept
-        factor = arb(1, spread)
-        for index in np.ndindex(source.shape):
-            out[index] = arb(source[index]) * factor
-    return out
-
-
-def enclose(problem: Problem, theta: Float[np.ndarray, "N D"] | Any, *, precision: int = 128) -> BallView:
-    """Enclosures of every quantity of `problem` at theta, the softmax included.
-
-    Args:
-        problem: a problem with a log-linear policy; its tables are floats and count as exact.
-        theta: parameters, (N, H + G): floats (exact dyadics), ints, `Fraction` or `fmpq`.
-        precision: working precision in bits; widths shrink about like ``2^-precision``.
-
-    Returns:
-        A lazy `BallView`.
-
-    Raises:
-        TypeError: another policy class, or entries of theta that are not rational numbers.
-        ValueError: theta of another shape or not finite, or fewer than 2 bits.
-    """
-    policy = problem.policy
-    if not isinstance(policy, LogLinearPolicy):
-        raise TypeError(f"enclosures are for LogLinearPolicy; the policy is {type(policy).__name__}")
-    if precision < 2:
-        raise ValueError(f"precision is {precision} bits; it must be at least 2")
-    parameters, shape = rational_array(theta), (len(policy.psi), policy.n_parameters)
-    if parameters.shape != shape:
-        raise ValueError(f"theta has shape {parameters.shape}, not (N, H + G) = {shape}")
-    mdp, features = problem.mdp, problem.features
-    tables, scores = [], []
-    for i, table in enumerate(policy.psi):
-        psi = rational_array(table)
-        logits = psi @ parameters[i]
-        with ctx.workprec(precision):
-            # logits are exact rationals, so subtracting their maximum is exact and avoids huge exponentials
-            powers = np.vectorize(lambda x: arb(x).exp(), otypes=[object])(logits - logits.max(axis=1)[:, None])
-            tables.append(powers / powers.sum(axis=1)[:, None])
-            scores.append(softmax_score(psi, tables[-1]))
-    return BallView(
-        P=balls(mdp.P, precision), r=balls(mdp.r, precision), initial=balls(mdp.initial, precision),
-        gamma=balls(mdp.gamma, precision)[()], tables=tuple(tables), scores=tuple(scores),
-        phi_state=balls(features.phi_state, precision), phi_joint=balls(features.phi_joint, precision),
-        precision=precision,
-    )  # fmt: skip
