@@ -2,8 +2,9 @@
 
 Line numbers in comments are those of the listing of Algorithm 1. The kernels draw from one Generator in a
 fixed order, allocate scratch once, and take no options but numbers and flags. The laws are solved for at every
-step: that is what sampling from mu_theta and d_theta costs. Metrics cost more and can be thinned. The loop is
-kept at the speed of C (`benchmarks/`), which is why it indexes where NumPy would slice, and why `_cac` is long.
+step: that is what sampling from mu_theta and d_theta costs; a Markovian run solves for them only where it
+measures. Metrics cost more and can be thinned. The loop is kept at the speed of C (`benchmarks/`), which is why
+it indexes where NumPy would slice, and why `_cac` is long.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from algorithms._linalg import _gth, _solve_in_place, compiled, inlined
 
 N_METRICS = 8
+N_DRIFTS = 2  # measured between two steps: they follow the metrics of one step in every row
 EULER_GAMMA = 0.5772156649015329  # the mean of a standard Gumbel variable
 
 
@@ -106,11 +108,21 @@ def _draw_tuple(
     local: np.ndarray,
 ) -> tuple[int, int, int]:
     """Line 3: s from `law`, each agent's action into `local`, s' from P. Returns (s, joint action, s')."""
-    s, a = _draw(rng, law), 0
+    s = _draw(rng, law)
+    a, s_next = _draw_onward(rng, s, tables, n_actions, P, local)
+    return s, a, s_next
+
+
+@compiled
+def _draw_onward(
+    rng: np.random.Generator, s: int, tables: np.ndarray, n_actions: np.ndarray, P: np.ndarray, local: np.ndarray
+) -> tuple[int, int]:
+    """The rest of a tuple from state `s`: actions into `local`; returns (joint action, s')."""
+    a = 0
     for i in range(len(n_actions)):
         local[i] = _draw_row(rng, tables, i, s, n_actions[i])
         a = a * n_actions[i] + local[i]
-    return s, a, _draw_row(rng, P, s, a, P.shape[2])
+    return a, _draw_row(rng, P, s, a, P.shape[2])
 
 
 @inlined
@@ -132,6 +144,16 @@ def _project(values: np.ndarray, i: int, radius: float) -> None:
         scale = radius / np.sqrt(square)
         for k in range(values.shape[1]):
             values[i, k] *= scale
+
+
+@inlined
+def _distance(left: np.ndarray, right: np.ndarray) -> float:
+    """``||left - right||^2`` of two matrices."""
+    total = 0.0
+    for i in range(left.shape[0]):
+        for k in range(left.shape[1]):
+            total += (left[i, k] - right[i, k]) ** 2
+    return total
 
 
 @inlined
@@ -194,6 +216,40 @@ def _critic_targets(
     _solve_in_place(td, omegas[0])
     _solve_in_place(bellman, omegas[1])
     _solve_in_place(td_error, omegas[2])
+
+
+@compiled
+def _td_target(
+    P_pi: np.ndarray,
+    r_bar: np.ndarray,
+    gamma: float,
+    phi: np.ndarray,
+    joint: np.ndarray,
+    mu: np.ndarray,
+    gram: np.ndarray,
+    step: np.ndarray,
+    omega: np.ndarray,
+) -> None:
+    """omega_td alone into `omega` (K,), as in `_critic_targets`; `gram` (K, K) and `step` (K,) are scratch."""
+    S, K = phi.shape
+    gram[:] = 0.0
+    omega[:] = 0.0
+    for s in range(S):
+        r_pi = 0.0
+        for a in range(joint.shape[1]):
+            r_pi += joint[s, a] * r_bar[s, a]
+        for k in range(K):
+            step[k] = phi[s, k]
+        for t in range(S):
+            weight = gamma * P_pi[s, t]
+            for k in range(K):
+                step[k] -= weight * phi[t, k]
+        for p in range(K):
+            left = mu[s] * phi[s, p]
+            omega[p] += left * r_pi
+            for q in range(K):
+                gram[p, q] += left * step[q]
+    _solve_in_place(gram, omega)
 
 
 @compiled
@@ -318,6 +374,7 @@ def _cac(
     varphi: np.ndarray,
     W: np.ndarray,
     double: bool,
+    markov: bool,
     alpha: float,
     beta: float,
     zeta: float,
@@ -336,7 +393,8 @@ def _cac(
     Row c of `averages` holds the mean of the metrics over the measured t < checkpoints[c], row c of
     `instants` their values at the last measured t. Metrics, in order: sum of squared critic errors against
     omega_td, omega_bellman, omega_td_error; sum of squared lambda errors; ||Q theta^s||^2;
-    N ||mean shared gradient||^2; sum of squared personal gradients; J.
+    N ||mean shared gradient||^2; sum of squared personal gradients; J; and, from t to t + 1,
+    ||omega_td(theta_{t+1}) - omega_td(theta_t)||^2 and ||theta_{t+1} - theta_t||^2.
     """
     N, S, width, D = psi.shape
     A, K, L, H = P.shape[1], phi.shape[1], varphi.shape[2], n_shared
@@ -345,19 +403,26 @@ def _cac(
     here, step, pair = np.empty(K), np.empty(K), np.empty(L)
     next_theta, next_omega, next_lam = np.empty((N, D)), np.empty((N, K)), np.empty((N, L))
     grams, gram, omegas, lam_star = np.empty((3, K, K)), np.empty((L, L)), np.empty((3, K)), np.empty(L)
-    marginal, gradient = np.empty((N, width)), np.empty((N, D))
-    sums, now = np.zeros(N_METRICS), np.zeros(N_METRICS)
+    marginal, gradient, moved = np.empty((N, width)), np.empty((N, D)), np.empty((1, K))
+    columns = N_METRICS + N_DRIFTS
+    sums, now = np.zeros(columns), np.zeros(columns)
     measured, phase, row, horizon = 0, 0, 0, checkpoints[-1]
     # the middle of each block: a thinned average is then off by O(metric_every^2), not by the transient's first term
     next_measure = min(metric_every // 2, checkpoints[0] - 1)
-    for t in range(horizon):
-        _policy_tables(psi, theta, n_actions, tables, joint)
+    start, restart, s_next = 0, 0, 0
+    if markov:
+        start = _draw(rng, initial)
+        if double:
+            restart = _draw(rng, initial)
+    _policy_tables(psi, theta, n_actions, tables, joint)
+    if not markov or next_measure == 0:
         _chain(joint, P, P_pi)
         _gth(P_pi, work, mu)
+    for t in range(horizon):
         measure = t == next_measure
         if measure:
             next_measure += metric_every
-        if double or measure:
+        if measure or (double and not markov):
             _visitation(P_pi, initial, gamma, work, d)
         if measure:
             _critic_targets(P, P_pi, r_bar, gamma, phi, joint, mu, grams, step, omegas)
@@ -370,11 +435,13 @@ def _cac(
             now[3] = _spread(lam, lam_star)
             _policy_metrics(theta, gradient, H, now)
             now[7] = J
-            for k in range(N_METRICS):
-                sums[k] += now[k]
-            measured += 1
         # line 3, and Algorithm 2 for the second tuple
-        s, a, s_next = _draw_tuple(rng, mu, tables, n_actions, P, local)
+        if markov:
+            s = start
+            a, s_next = _draw_onward(rng, s, tables, n_actions, P, local)
+            start = s_next
+        else:
+            s, a, s_next = _draw_tuple(rng, mu, tables, n_actions, P, local)
         for k in range(K):
             here[k] = phi[s, k]
             step[k] = gamma * phi[s_next, k] - here[k]
@@ -399,7 +466,12 @@ def _cac(
                 next_lam[i, k] = _mixed(W, phase, i, lam, k) + error * pair[k]
             _project(next_lam, i, radius_lambda)
         if double:
-            s, a, s_next = _draw_tuple(rng, d, tables, n_actions, P, local)
+            if markov:  # the signal sees s' of the original kernel; the chain of states restarts
+                s = restart
+                a, s_next = _draw_onward(rng, s, tables, n_actions, P, local)
+                restart = s_next if rng.random() < gamma else _draw(rng, initial)
+            else:
+                s, a, s_next = _draw_tuple(rng, d, tables, n_actions, P, local)
             for k in range(K):
                 step[k] = gamma * phi[s_next, k] - phi[s, k]
             for k in range(L):
@@ -418,6 +490,8 @@ def _cac(
                     mean += tables[i, s, b] * psi[i, s, b, k]
                 mixed = _mixed(W, phase, i, theta, k) if k < H else theta[i, k]
                 next_theta[i, k] = mixed + delta * (psi[i, s, chosen, k] - mean)
+        if measure:
+            now[9] = _distance(next_theta, theta)
         for i in range(N):
             for k in range(K):
                 omega[i, k] = next_omega[i, k]
@@ -426,8 +500,18 @@ def _cac(
             for k in range(D):
                 theta[i, k] = next_theta[i, k]
         phase = phase + 1 if phase + 1 < len(W) else 0
+        _policy_tables(psi, theta, n_actions, tables, joint)  # of t + 1: the next step samples from them
+        if not markov or measure or t + 1 == next_measure:
+            _chain(joint, P, P_pi)
+            _gth(P_pi, work, mu)
+        if measure:
+            _td_target(P_pi, r_bar, gamma, phi, joint, mu, grams[0], step, moved[0])
+            now[8] = _distance(moved, omegas[:1])
+            for k in range(columns):
+                sums[k] += now[k]
+            measured += 1
         if t + 1 == checkpoints[row]:
-            for k in range(N_METRICS):
+            for k in range(columns):
                 averages[row, k] = sums[k] / measured
                 instants[row, k] = now[k]
             row += 1

@@ -1,11 +1,11 @@
-"""Coordinated actor-critic of zeng2022: Algorithm 1, and Algorithm 2 (double sampling)."""
+"""Coordinated actor-critic of zeng2022: Algorithm 1, Algorithm 2 (double sampling), and both along trajectories."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -17,7 +17,10 @@ from mdp.policy import LogLinearPolicy, joint_probabilities
 from mdp.problem import Problem
 from mdp.validate import as_float_array, require_shape
 
-Sampling = Literal["single", "double"]
+Sampling = Literal["single", "double", "markov", "markov-double"]
+"""Where the tuples (s, a, s') come from; see `cac`."""
+
+SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
 
 METRICS = (
     "critic_error_td",
@@ -31,6 +34,10 @@ METRICS = (
 )
 """Measured along a run: sum_i ||omega_i - omega*||^2 for the three omega*, sum_i ||lambda_i - lambda*||^2,
 ||Q theta^s||^2, N ||mean shared gradient||^2, sum_i ||personal gradient_i||^2, and J."""
+
+DRIFT_METRICS = ("critic_drift", "actor_move")
+"""Measured from t to t + 1: ||omega_td(theta_{t+1}) - omega_td(theta_t)||^2, how far the actor moves the critics'
+target, and ||theta_{t+1} - theta_t||^2 over all agents, the mixing of the shared part included."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +100,19 @@ def cac(
 ) -> xr.Dataset:
     """Run CAC for `horizon` iterations with constant steps and return a labelled trace.
 
-    Every iteration samples exactly from mu_theta (and d_theta), which are solved for afresh.
+    Under the listing's i.i.d. sampling every iteration samples exactly from mu_theta (and d_theta), which are solved
+    for afresh. Under Markovian sampling the states form trajectories that start from the initial law: the
+    critics', and under ``"markov"`` also the actors', moves by P; under ``"markov-double"`` the actors have one of
+    their own whose next state is s' with probability gamma and a fresh start otherwise, so that its stationary law
+    is d_theta (zhang2025 Lemma 4.2), while the actors' TD signal still sees s' ~ P.
 
     Args:
         problem: log-linear policy class; any schedule.
         horizon: T, at least 1.
         seed: integer, SeedSequence or Generator; the same seed gives the same bits.
         steps: step sizes; the default is that of Theorem 3.
-        sampling: ``"single"`` (Algorithm 1) or ``"double"`` (Algorithm 2).
+        sampling: ``"single"`` (Algorithm 1), ``"double"`` (Algorithm 2), ``"markov"`` (Algorithm 1 along one
+            trajectory) or ``"markov-double"`` (Algorithm 2 along two).
         radius_omega: projection radius of the critics; it should contain every omega*(theta).
         radius_lambda: projection radius of the reward models.
         theta_0: initial parameters (N, H + G), zeros by default.
@@ -111,8 +123,8 @@ def cac(
             the measured ones.
 
     Returns:
-        Dataset with dimension ``checkpoint`` (coordinate ``t``): each metric of `METRICS` as a running time
-        average ``<name>`` and as the last measured value ``<name>_now``; ``theta``, ``omega``, ``lam`` at the
+        Dataset with dimension ``checkpoint`` (coordinate ``t``): each of `METRICS` and `DRIFT_METRICS` as a running
+        time average ``<name>`` and as the last measured value ``<name>_now``; ``theta``, ``omega``, ``lam`` at the
         end, with dimension ``agent``.
 
     Raises:
@@ -123,12 +135,13 @@ def cac(
         FloatingPointError: the run left the floats (infinite radii and large steps), or probabilities
             underflowed until a law or a lower-level solution was lost; the message names what is not finite.
 
-    Source: zeng2022 Algorithms 1-2, Eqs. (9)-(13).
+    Source: zeng2022 Algorithms 1-2, Eqs. (9)-(13). The paper has no Markovian variant: line 3 with s_t carried over
+        is the usual one, and the restart trajectory is ours, after zhang2025 Sec. 3.1.
     """
     if not isinstance(problem.policy, LogLinearPolicy):
         raise TypeError(f"cac runs on LogLinearPolicy, not {type(problem.policy).__name__}")
-    if sampling not in ("single", "double"):
-        raise ValueError(f"sampling is {sampling!r}, not 'single' or 'double'")
+    if sampling not in SAMPLINGS:
+        raise ValueError(f"sampling is {sampling!r}, not one of {', '.join(map(repr, SAMPLINGS))}")
     horizon, metric_every = _whole("horizon", horizon), _whole("metric_every", metric_every)
     n_checkpoints = _whole("n_checkpoints", n_checkpoints)
     for name, radius in (("radius_omega", radius_omega), ("radius_lambda", radius_lambda)):
@@ -142,18 +155,20 @@ def cac(
     omega = _initial("omega_0", omega_0, (N, K))
     lam = _initial("lambda_0", lambda_0, (N, L))
     alpha, beta, zeta = (steps or CACSteps()).at(horizon)
+    names = METRICS + DRIFT_METRICS
     checkpoints = np.unique(np.geomspace(1, horizon, n_checkpoints + 1).round().astype(np.int64)[1:])
-    averages, instants = np.empty((2, len(checkpoints), len(METRICS)))
+    averages, instants = np.empty((2, len(checkpoints), len(names)))
     _cac(
         _generator(seed),
         *_tables(problem),
-        sampling == "double",
+        sampling.endswith("double"),
+        sampling.startswith("markov"),
         *(alpha, beta, zeta, float(radius_omega), float(radius_lambda)),
         *(theta, omega, lam, checkpoints, metric_every, averages, instants),
     )
     _require_finite(theta, omega, lam, averages)
     data: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-    for k, name in enumerate(METRICS):
+    for k, name in enumerate(names):
         data[name] = (("checkpoint",), averages[:, k])
         data[f"{name}_now"] = (("checkpoint",), instants[:, k])
     data["theta"] = (("agent", "parameter"), theta)
@@ -171,7 +186,8 @@ def _whole(name: str, value: float) -> int:
 
 def _require_finite(theta: np.ndarray, omega: np.ndarray, lam: np.ndarray, averages: np.ndarray) -> None:
     lost = [n for n, x in (("theta", theta), ("omega", omega), ("lam", lam)) if not np.isfinite(x).all()]
-    lost += [name for name, column in zip(METRICS, averages.T, strict=True) if not np.isfinite(column).all()]
+    columns = zip(METRICS + DRIFT_METRICS, averages.T, strict=True)
+    lost += [name for name, column in columns if not np.isfinite(column).all()]
     if lost:
         raise FloatingPointError(
             f"not finite at the end of the run: {', '.join(lost)}; the steps are too large, or the policy so "

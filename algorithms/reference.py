@@ -2,7 +2,8 @@
 
 Nothing is shared with the kernel but the order of the random draws, so that one seed gives one trajectory:
 the state, the agents' actions in order and the next state of the first tuple; one uniform per agent for the
-reward noise, if there is any; the second tuple, under double sampling.
+reward noise, if there is any; the second tuple, under double sampling. Markovian trajectories draw their first
+states before the loop, the critics' first; the actors' own draws after its s' whether to restart, and where.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from algorithms.cac import METRICS, CACSteps, Sampling
+from algorithms.cac import DRIFT_METRICS, METRICS, CACSteps, Sampling
 from mdp.exact import Exact, Law, exact
 from mdp.problem import Problem
 
@@ -40,7 +41,7 @@ def cac_reference(
         horizon: T, at least 1.
         seed: integer, SeedSequence or Generator.
         steps: step sizes; the default is that of Theorem 3.
-        sampling: ``"single"`` (Algorithm 1) or ``"double"`` (Algorithm 2).
+        sampling: as for `cac`.
         radius_omega: projection radius of the critics.
         radius_lambda: projection radius of the reward models.
         theta_0: initial parameters (N, H + G), zeros by default.
@@ -67,12 +68,16 @@ def cac_reference(
     first = min(metric_every // 2, times[0] - 1)  # the middle of a block
     measured: list[np.ndarray] = []
     averages, instants = [], []
+    double, markov = sampling.endswith("double"), sampling.startswith("markov")
+    starts = [_pick(rng, problem.mdp.initial) for _ in range(1 + double)] if markov else []
     for t in range(horizon):
-        point = exact(problem, theta)
+        point, before = exact(problem, theta), theta
         if t >= first and (t - first) % metric_every == 0:
             measured.append(_measure(point, theta, omega, lam, H))
         # line 3
-        s, actions, s_next = _tuple(rng, point, "stationary")
+        s, actions, s_next = _tuple(rng, point, "stationary", starts[0] if markov else None)
+        if markov:
+            starts[0] = s_next
         reward = problem.mdp.r[:, s, _joint(problem, actions)]
         if problem.mdp.reward_noise == "gumbel":
             reward = reward + _centred_gumbel(rng, N)
@@ -87,19 +92,25 @@ def cac_reference(
         next_omega = _onto_ball(mixed_omega + beta * np.outer(delta, phi), radius_omega)
         next_lam = _onto_ball(mixed_lam + zeta * np.outer(reward - lam @ varphi, varphi), radius_lambda)
         # line 9, Eqs. (10)-(11); Algorithm 2 feeds it a tuple of its own
-        if sampling == "double":
-            s, actions, s_next = _tuple(rng, point, "visitation")
+        if double:
+            s, actions, s_next = _tuple(rng, point, "visitation", starts[1] if markov else None)
+            if markov:
+                starts[1] = s_next if rng.random() < problem.mdp.gamma else _pick(rng, problem.mdp.initial)
             phi, phi_next = features.phi_state[s], features.phi_state[s_next]
             varphi = features.phi_joint[s, _joint(problem, actions)]
         signal = lam @ varphi + problem.mdp.gamma * omega @ phi_next - omega @ phi
         scores = np.stack([score[s, a] for score, a in zip(point.scores, actions, strict=True)])
         theta, omega, lam = mixed_theta + alpha * signal[:, None] * scores, next_omega, next_lam
+        if t >= first and (t - first) % metric_every == 0:
+            moved = exact(problem, theta).omega_td - point.omega_td
+            measured[-1] = np.append(measured[-1], [np.sum(moved**2), np.sum((theta - before) ** 2)])
         if t + 1 in times:
             averages.append(np.mean(measured, axis=0))
             instants.append(measured[-1])
+    names = METRICS + DRIFT_METRICS
     return xr.Dataset(
-        {name: ("checkpoint", column) for name, column in zip(METRICS, np.transpose(averages), strict=True)}
-        | {f"{name}_now": ("checkpoint", c) for name, c in zip(METRICS, np.transpose(instants), strict=True)}
+        {name: ("checkpoint", column) for name, column in zip(names, np.transpose(averages), strict=True)}
+        | {f"{name}_now": ("checkpoint", c) for name, c in zip(names, np.transpose(instants), strict=True)}
         | {
             "theta": (("agent", "parameter"), theta),
             "omega": (("agent", "critic_feature"), omega),
@@ -131,8 +142,10 @@ def _measure(point: Exact, theta: np.ndarray, omega: np.ndarray, lam: np.ndarray
     return np.array([values[name] for name in METRICS])
 
 
-def _tuple(rng: np.random.Generator, point: Exact, law: Law) -> tuple[int, list[int], int]:
-    s = _pick(rng, point.law(law))
+def _tuple(
+    rng: np.random.Generator, point: Exact, law: Law, start: int | None
+) -> tuple[int, list[int], int]:
+    s = _pick(rng, point.law(law)) if start is None else start
     actions = [_pick(rng, table[s]) for table in point.tables]
     sizes = tuple(table.shape[1] for table in point.tables)
     joint = np.ravel_multi_index(actions, sizes)

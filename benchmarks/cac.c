@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define METRICS 8
+#define METRICS 10 /* the last two are drifts, measured from t to t + 1 */
 #define EULER 0.5772156649015329
 
 typedef unsigned __int128 u128;
@@ -249,6 +249,29 @@ static void lower_level(const double *restrict P, const double *restrict P_pi, c
     solve_in_place(gram, lam, L);
 }
 
+/* omega_td alone, as in lower_level; scratch: K K + K doubles. */
+static void td_target(const double *restrict P_pi, const double *restrict r_bar, double gamma,
+                      const double *restrict phi, const double *restrict joint, const double *restrict mu, sizes z,
+                      double *restrict omega, double *restrict scratch) {
+    const int64_t S = z.S, A = z.A, K = z.K;
+    double *restrict td = scratch, *restrict step = td + K * K;
+    memset(td, 0, (size_t)(K * K) * sizeof(double));
+    memset(omega, 0, (size_t)K * sizeof(double));
+    for (int64_t s = 0; s < S; s++) {
+        double r_pi = 0.0;
+        for (int64_t a = 0; a < A; a++) r_pi += joint[s * A + a] * r_bar[s * A + a];
+        for (int64_t k = 0; k < K; k++) step[k] = phi[s * K + k];
+        for (int64_t t = 0; t < S; t++)
+            for (int64_t k = 0; k < K; k++) step[k] -= gamma * P_pi[s * S + t] * phi[t * K + k];
+        for (int64_t p = 0; p < K; p++) {
+            const double left = mu[s] * phi[s * K + p];
+            omega[p] += left * r_pi;
+            for (int64_t q = 0; q < K; q++) td[p * K + q] += left * step[q];
+        }
+    }
+    solve_in_place(td, omega, K);
+}
+
 /* grad J of every agent; returns J. scratch: S S + S + width N doubles. */
 static double gradient_of(const double *restrict P, const double *restrict P_pi, const double *restrict r_bar,
                           double gamma, const double *restrict initial, const double *restrict psi,
@@ -325,7 +348,7 @@ int cac(uint64_t *generator, const int64_t *shape, const double *P, const double
     const int64_t N = z.N, S = z.S, A = z.A, D = z.D, K = z.K, L = z.L, width = z.width;
     pcg64 rng = {((u128)generator[0] << 64) + generator[1], ((u128)generator[2] << 64) + generator[3]};
     const int64_t doubles = N * S * width + S * A + 2 * S * S + 2 * S + N * (D + K + L) + N * D + 3 * K + L
-                            + 3 * K * K + L * L + 2 * K + S + S * S + S + N * width + K;
+                            + 3 * K * K + L * L + 2 * K + S + S * S + S + N * width + 2 * K;
     double *const memory = calloc((size_t)doubles, sizeof(double));
     int64_t *const local = calloc((size_t)N, sizeof(int64_t));
     if (!memory || !local) {
@@ -337,16 +360,17 @@ int cac(uint64_t *generator, const int64_t *shape, const double *P, const double
     double *mu = work + S * S, *d = mu + S, *next_theta = d + S, *next_omega = next_theta + N * D;
     double *next_lam = next_omega + N * K, *gradient = next_lam + N * L, *omegas = gradient + N * D;
     double *lam_star = omegas + 3 * K, *grams = lam_star + L, *scratch = grams + 3 * K * K + L * L + 2 * K + S;
-    double *step = scratch + S * S + S + N * width;
+    double *step = scratch + S * S + S + N * width, *moved = step + K;
     double sums[METRICS] = {0.0}, now[METRICS] = {0.0};
     int64_t measured = 0, row = 0, phase = 0, s, a, next;
     int64_t next_measure = metric_every / 2 < checkpoints[0] - 1 ? metric_every / 2 : checkpoints[0] - 1;
+    policy_tables(psi, theta, n_actions, z, tables, joint);
+    chain(joint, P, z, P_pi);
+    gth(P_pi, S, work, mu);
     for (int64_t t = 0;; t++) {
-        policy_tables(psi, theta, n_actions, z, tables, joint);
-        chain(joint, P, z, P_pi);
-        gth(P_pi, S, work, mu);
         visitation(P_pi, initial, gamma, S, work, d);
-        if (t == next_measure) {
+        const int measure = t == next_measure;
+        if (measure) {
             next_measure += metric_every;
             lower_level(P, P_pi, r_bar, gamma, phi, varphi, joint, mu, z, omegas, lam_star, grams);
             now[7] = gradient_of(P, P_pi, r_bar, gamma, initial, psi, n_actions, local_of, tables, joint, d, z,
@@ -354,8 +378,6 @@ int cac(uint64_t *generator, const int64_t *shape, const double *P, const double
             for (int64_t k = 0; k < 3; k++) now[k] = spread(omega, omegas + k * K, N, K);
             now[3] = spread(lam, lam_star, N, L);
             policy_metrics(theta, gradient, z, now);
-            for (int64_t k = 0; k < METRICS; k++) sums[k] += now[k];
-            measured++;
         }
         draw_tuple(&rng, mu, tables, n_actions, P, z, local, &s, &a, &next);
         const double *weights = W + phase * N * N;
@@ -393,9 +415,22 @@ int cac(uint64_t *generator, const int64_t *shape, const double *P, const double
                 next_theta[i * D + k] += delta * (rows[local[i] * D + k] - mean);
             }
         }
+        if (measure) {
+            now[9] = 0.0;
+            for (int64_t k = 0; k < N * D; k++) now[9] += (next_theta[k] - theta[k]) * (next_theta[k] - theta[k]);
+        }
         memcpy(theta, next_theta, (size_t)(N * D) * sizeof(double));
         memcpy(omega, next_omega, (size_t)(N * K) * sizeof(double));
         memcpy(lam, next_lam, (size_t)(N * L) * sizeof(double));
+        policy_tables(psi, theta, n_actions, z, tables, joint); /* of t + 1 */
+        chain(joint, P, z, P_pi);
+        gth(P_pi, S, work, mu);
+        if (measure) {
+            td_target(P_pi, r_bar, gamma, phi, joint, mu, z, moved, grams);
+            now[8] = spread(moved, omegas, 1, K);
+            for (int64_t k = 0; k < METRICS; k++) sums[k] += now[k];
+            measured++;
+        }
         if (t + 1 == checkpoints[row]) {
             for (int64_t k = 0; k < METRICS; k++) {
                 averages[row * METRICS + k] = sums[k] / (double)measured;

@@ -22,7 +22,7 @@ import numpy as np
 
 from algorithms import METRICS, CACSteps
 from algorithms._cac_kernel import _cac
-from algorithms.cac import _tables
+from algorithms.cac import DRIFT_METRICS, _tables
 from mdp.features import Features
 from mdp.instances import ring3
 from mdp.model import FiniteMDP
@@ -95,7 +95,7 @@ class Run:
             np.zeros((N, problem.features.phi_state.shape[1])),
             np.zeros((N, problem.features.phi_joint.shape[2])),
             np.array(checkpoints, dtype=np.int64),
-            *np.zeros((2, rows, len(METRICS))),
+            *np.zeros((2, rows, len(METRICS) + len(DRIFT_METRICS))),
         )
 
 
@@ -109,7 +109,7 @@ def in_numba(problem: Problem, seed: int, run: Run, metric_every: int) -> float:
     steps = CACSteps().at(int(run.checkpoints[-1]))
     start = time.perf_counter()
     _cac(
-        rng, *tables, True, *steps, 1e3, 1e3,
+        rng, *tables, True, False, *steps, 1e3, 1e3,
         run.theta, run.omega, run.lam, run.checkpoints, metric_every, run.averages, run.instants,
     )  # fmt: skip
     return time.perf_counter() - start

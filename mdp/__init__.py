@@ -12,10 +12,11 @@ from mdp.certify import (
 from mdp.chain import PeriodicChainError, ReducibleChainError
 from mdp.compatible import eps_bias
 from mdp.enclose import enclose
+from mdp.equilibria import Equilibria, pure_equilibria, pure_nash
 from mdp.exact import Exact, exact
 from mdp.features import Features
 from mdp.instances import INSTANCES, coordination_game, garnet, ring3, ring3_nonrealisable
-from mdp.large import SimpleSpread, SparseMDP, simple_spread, sparse_exact
+from mdp.large import LARGE_INSTANCES, SimpleSpread, SparseMDP, simple_spread, sparse_exact
 from mdp.mixing import Mixing, doeblin_mixing, measured_mixing, spectral_mixing, uniform_mixing
 from mdp.model import FiniteMDP
 from mdp.networks.bounds import path_bound
@@ -32,9 +33,11 @@ from mdp.td_stability import mean_square_range
 
 __all__ = [
     "INSTANCES",
+    "LARGE_INSTANCES",
     "Certificate",
     "CircularPolicy",
     "DisconnectedScheduleError",
+    "Equilibria",
     "Exact",
     "Features",
     "FiniteMDP",
@@ -72,6 +75,8 @@ __all__ = [
     "metropolis_weights",
     "occupancy_lp",
     "path_bound",
+    "pure_equilibria",
+    "pure_nash",
     "ring3",
     "ring3_nonrealisable",
     "simple_spread",

@@ -1,20 +1,59 @@
-"""Sweeps over horizons, floor-aware rate fits, and exponent programs. Knows no algorithm."""
+"""Sweeps over horizons, exact moments, floor-aware rate fits, and exponent programs. Knows no algorithm."""
 
 from rates.exponents import ExponentCertificate, Power, fastest_decay, power
-from rates.fit import RateFit, RateOutcome, assert_rate, fit_rate
-from rates.sweep import geometric_horizons, load, save, sweep
+from rates.fit import (
+    FloorFit,
+    RateFit,
+    RateOutcome,
+    TermFit,
+    assert_rate,
+    combine_sweeps,
+    fit_rate,
+    fit_terms,
+    power_at,
+)
+from rates.moments import critic_slopes, leading_coefficients, linear_moments, step_range
+from rates.sweep import (
+    SweepConfigurationError,
+    SweepInterrupted,
+    SweepPlan,
+    SweepProgress,
+    SweepVersionWarning,
+    SweepWriteError,
+    geometric_horizons,
+    load,
+    plan,
+    save,
+    sweep,
+)
 
 __all__ = [
     "ExponentCertificate",
+    "FloorFit",
     "Power",
     "RateFit",
     "RateOutcome",
+    "SweepConfigurationError",
+    "SweepInterrupted",
+    "SweepPlan",
+    "SweepProgress",
+    "SweepVersionWarning",
+    "SweepWriteError",
+    "TermFit",
     "assert_rate",
+    "combine_sweeps",
+    "critic_slopes",
     "fastest_decay",
     "fit_rate",
+    "fit_terms",
     "geometric_horizons",
+    "leading_coefficients",
+    "linear_moments",
     "load",
+    "plan",
     "power",
+    "power_at",
     "save",
+    "step_range",
     "sweep",
 ]

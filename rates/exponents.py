@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-import cvxpy as cp
 import numpy as np
 import sympy
 
@@ -88,6 +87,8 @@ def fastest_decay(terms: tuple[Power, ...], box: tuple[Power, ...] = ()) -> Expo
         ValueError: no terms, the program is unbounded or infeasible, or the rounded certificate fails its
             exact check (then the optimum is not a small rational).
     """
+    import cvxpy as cp  # a second to import; nothing else here needs it
+
     if not terms:
         raise ValueError("an exponent program needs at least one term")
     names = sorted({v for term in (*terms, *box) for v in term.coefficients})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import combinations
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy.stats import chisquare
 from algorithms import METRICS, CACSteps, cac
 from algorithms._cac_kernel import _draw_tuple
 from algorithms._linalg import _gth, _solve_in_place
-from algorithms.cac import Sampling
+from algorithms.cac import DRIFT_METRICS, SAMPLINGS, Sampling
 from algorithms.reference import cac_reference
 from mdp.chain import PeriodicChainError, ReducibleChainError, stationary_law
 from mdp.exact import exact
@@ -26,6 +27,7 @@ from mdp.model import FiniteMDP
 from mdp.networks.schedule import Schedule, full_average
 from mdp.policy import LogLinearPolicy
 from mdp.problem import Problem
+from mdp.sensitivity import local_lipschitz, omega_td_jacobian, omega_td_lipschitz
 
 P_VALUE = 1e-4
 """Seeds are fixed, so a test below this threshold fails for ever or never; ours."""
@@ -84,15 +86,15 @@ def assert_same_trace(got: xr.Dataset, want: xr.Dataset, rtol: float = 1e-9) -> 
 
 
 # --- the kernel against its twin --------------------------------------------------------------------
-@pytest.mark.parametrize("sampling", ["single", "double"])
+@pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("make", PROBLEMS.values(), ids=PROBLEMS)
 def test_kernel_follows_twin(make: Callable[[], Problem], sampling: Sampling) -> None:
     problem = make()
     options = {"sampling": sampling, "n_checkpoints": 6, **start(problem)}
-    assert_same_trace(cac(problem, 300, 7, **options), cac_reference(problem, 300, 7, **options))
+    assert_same_trace(cac(problem, 120, 7, **options), cac_reference(problem, 120, 7, **options))
 
 
-@pytest.mark.parametrize("sampling", ["single", "double"])
+@pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("metric_every", [2, 7, 1000])
 def test_kernel_follows_twin_with_thinned_metrics(metric_every: int, sampling: Sampling) -> None:
     options = {"sampling": sampling, "n_checkpoints": 5, "metric_every": metric_every}
@@ -100,7 +102,7 @@ def test_kernel_follows_twin_with_thinned_metrics(metric_every: int, sampling: S
     assert_same_trace(cac(problem, 100, 3, **options), cac_reference(problem, 100, 3, **options))
 
 
-@pytest.mark.parametrize("sampling", ["single", "double"])
+@pytest.mark.parametrize("sampling", SAMPLINGS)
 def test_kernel_follows_twin_on_the_projection_balls(sampling: Sampling) -> None:
     options = {"sampling": sampling, "radius_omega": 0.3, "radius_lambda": 0.2, "n_checkpoints": 3}
     problem, steps = uneven_actions(), CACSteps(alpha_0=2.0, beta_0=3.0, zeta_0=3.0, sigma_1=0.3, sigma_2=0.5)
@@ -111,8 +113,8 @@ def test_kernel_follows_twin_on_the_projection_balls(sampling: Sampling) -> None
 
 
 def test_twin_tells_the_samplings_apart() -> None:
-    single, double = (cac_reference(ring3(), 50, 7, sampling=s) for s in ("single", "double"))
-    assert np.abs(single["theta"] - double["theta"]).max() > 1e-3
+    thetas = [cac_reference(ring3(), 50, 7, sampling=s)["theta"].values for s in SAMPLINGS]
+    assert all(np.abs(x - y).max() > 1e-3 for x, y in combinations(thetas, 2))
 
 
 @pytest.mark.parametrize("make", [ring3, uneven_actions], ids=["ring3", "uneven-actions"])
@@ -131,14 +133,16 @@ def test_metrics_of_the_first_step_are_the_exact_ones(make: Callable[[], Problem
         "shared_gradient": len(omega) * (point.grad_J_by_solve[:, :H].mean(axis=0) ** 2).sum(),
         "personal_gradient": (point.grad_J_by_solve[:, H:] ** 2).sum(),
         "J": point.J,
+        "critic_drift": ((exact(problem, trace["theta"].values).omega_td - point.omega_td) ** 2).sum(),
+        "actor_move": ((trace["theta"].values - first["theta_0"]) ** 2).sum(),
     }
-    assert tuple(want) == METRICS
+    assert tuple(want) == METRICS + DRIFT_METRICS
     for name, value in want.items():
         np.testing.assert_allclose([trace[name][0], trace[f"{name}_now"][0]], value, rtol=1e-9, err_msg=name)
 
 
 # --- reproducibility ----------------------------------------------------------------------------------
-@pytest.mark.parametrize("sampling", ["single", "double"])
+@pytest.mark.parametrize("sampling", SAMPLINGS)
 def test_same_seed_same_bits(sampling: Sampling) -> None:
     seeds = (4, 4, np.random.SeedSequence(4), np.random.default_rng(4))
     first, *others = (cac(ring3(), 500, seed, sampling=sampling, n_checkpoints=4) for seed in seeds)
@@ -257,6 +261,162 @@ def test_draw_tuple_follows_state_policy_and_kernel(make: Callable[[], Problem])
     assert_follows(*(np.array(x) if rare.any() else np.array(x[:-1]) for x in (got, want)))
 
 
+# --- Markovian sampling ---------------------------------------------------------------------------------
+def visits(problem: Problem, sampling: Sampling, steps: int, seed: int) -> tuple[list[int], list[int]]:
+    """States of the critics' and the actors' tuples along one run, read off the increments of one-hot models.
+
+    A run of T steps repeats one of T - 1 with one step more: constant steps need sigma tiny for that.
+    """
+    scale = CACSteps(alpha_0=1e-3, beta_0=1e-3, zeta_0=1e-3, sigma_1=1e-9, sigma_2=1e-9)
+    options = {"sampling": sampling, "steps": scale, "lambda_0": np.ones((2, 12)), "metric_every": 1000}
+    runs = [cac(problem, t, seed, **options) for t in range(1, steps + 1)]
+    critic, actor = [], []
+    lam, theta = np.ones(12), np.zeros(6)
+    for run in runs:  # both agents agree on lam up to their rewards: agent 0 is enough
+        after, moved = run["lam"][0].values, run["theta"][0].values
+        critic.append(int(np.abs(after - lam).argmax()) // 4)
+        actor.append(int(np.abs(moved - theta).argmax()) // 2)
+        lam, theta = after, moved
+    return critic, actor
+
+
+def cyclic() -> Problem:
+    """Three states that follow one another with probability 0.98: a trajectory is seen at a glance."""
+    ring = 0.98 * np.roll(np.eye(3), 1, axis=1) + 0.01
+    problem = tabular(np.repeat((ring / ring.sum(axis=1, keepdims=True))[:, None], 4, axis=1))
+    mdp = replace(problem.mdp, r=problem.mdp.r + 3.0)
+    return replace(problem, mdp=mdp)
+
+
+def test_markovian_critics_follow_one_trajectory() -> None:
+    problem = cyclic()
+    critic, actor = visits(problem, "markov", 60, 0)
+    assert critic[0] == 0  # the initial law is a point
+    assert np.mean((np.diff(critic) - 1) % 3 == 0) > 0.9
+    assert critic == actor
+    loose, _ = visits(problem, "single", 60, 0)  # the control: fresh draws follow one another a third of the time
+    assert np.mean((np.diff(loose) - 1) % 3 == 0) < 0.7
+
+
+def test_markovian_actors_follow_the_restart_chain() -> None:
+    problem = cyclic()  # gamma is 0.8 and restarts are in state 0
+    critic, actor = visits(problem, "markov-double", 150, 1)
+    assert critic[0] == actor[0] == 0
+    assert np.mean((np.diff(critic) - 1) % 3 == 0) > 0.9
+    point = exact(problem, np.zeros((2, 6)))
+    chance = (point.visitation[:, None] * point.restart_P_pi)[np.arange(3), (np.arange(3) + 1) % 3].sum()
+    assert 0.8 < chance < 0.9
+    onward = np.mean((np.diff(actor) - 1) % 3 == 0)
+    assert abs(onward - chance) < 4 * np.sqrt(chance * (1 - chance) / 149)
+    assert np.array_equal(critic, actor) is False
+
+
+@pytest.mark.parametrize("sampling", ["markov", "markov-double"])
+def test_trajectories_reach_the_listing_fixed_points(sampling: Sampling) -> None:
+    """With the policy frozen, long averages of critic errors tend to zero against the same targets as i.i.d. draws."""
+    steps = CACSteps(alpha_0=0.0, beta_0=2.0, zeta_0=4.0)
+    short, long = (cac(ring3(), T, 0, steps=steps, sampling=sampling, metric_every=10) for T in (1_000, 100_000))
+    assert long["critic_error_td"][0] < short["critic_error_td"][0] / 3
+    nothing = cac(ring3(), 1, 0, steps=steps, sampling=sampling)["critic_error_td"][0]
+    assert long["critic_error_td"][0] < nothing / 10
+
+
+# --- schedules and special cases ---------------------------------------------------------------------------
+def shared_split(problem: Problem, n_shared: int) -> Problem:
+    assert isinstance(problem.policy, LogLinearPolicy)
+    return replace(problem, policy=LogLinearPolicy(problem.policy.psi, n_shared))
+
+
+def test_federated_every_step_is_the_static_full_average() -> None:
+    first = start(ring3())
+    problems = [replace(ring3(), schedule=s) for s in (Schedule.federated(3, 1), Schedule.static(full_average(3)))]
+    runs = [cac(problem, 300, 3, **first, n_checkpoints=3) for problem in problems]
+    xr.testing.assert_identical(*runs)
+
+
+def test_federated_agents_meet_once_a_round() -> None:
+    """A frozen actor shows the mixing alone: nothing for four steps, exact agreement at the fifth."""
+    problem, first = replace(ring3(), schedule=Schedule.federated(3, 5)), start(ring3())
+    steps, theta_0 = CACSteps(alpha_0=0.0), first["theta_0"]
+    for horizon in (1, 4):
+        np.testing.assert_array_equal(cac(problem, horizon, 0, steps=steps, theta_0=theta_0)["theta"], theta_0)
+    theta = cac(problem, 5, 0, steps=steps, theta_0=theta_0)["theta"].values
+    np.testing.assert_array_equal(theta[:, 0], theta[0, 0])
+    np.testing.assert_allclose(theta[0, 0], theta_0[:, 0].mean(), rtol=1e-15)
+    np.testing.assert_array_equal(theta[:, 1], theta_0[:, 1])
+    # before the first meeting the server does not exist: runs agree with those of a longer round, to the bit
+    longer = replace(ring3(), schedule=Schedule.federated(3, 50))
+    for horizon, same in ((4, True), (5, False)):
+        one, other = (cac(p, horizon, 0, **first) for p in (problem, longer))
+        assert one["lam"].equals(other["lam"]) is same
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_federated_kernel_follows_twin(sampling: Sampling) -> None:
+    problem = replace(ring3(), schedule=Schedule.federated(3, 4))
+    options = {"sampling": sampling, "n_checkpoints": 3, **start(problem)}
+    assert_same_trace(cac(problem, 101, 1, **options), cac_reference(problem, 101, 1, **options))
+
+
+def test_without_sharing_theta_is_never_mixed() -> None:
+    """Only agent 0 has a signal: the others' parameters keep their bits, unless the first column is shared."""
+    first, only_first = start(ring3()), np.array([[1.0], [0.0], [0.0]])
+    first["omega_0"], first["lambda_0"] = first["omega_0"] * only_first, first["lambda_0"] * only_first
+    for n_shared, untouched in ((0, True), (1, False)):
+        theta = cac(shared_split(ring3(), n_shared), 1, 0, **first)["theta"].values
+        assert np.array_equal(theta[1:], first["theta_0"][1:]) is untouched
+        assert not np.array_equal(theta[0], first["theta_0"][0])
+    trace = cac(shared_split(ring3(), 0), 500, 0, n_checkpoints=4)
+    assert not trace["shared_disagreement"].any()
+    assert not trace["shared_gradient"].any()
+    assert trace["personal_gradient"].all()
+
+
+def test_without_sharing_parameters_move_only_by_their_own_signal() -> None:
+    """One step of agent i is alpha times a scalar times its score: its rows span one direction of the scores."""
+    problem, first = shared_split(ring3(), 0), start(ring3())
+    alpha = CACSteps().at(1)[0]
+    theta = cac(problem, 1, 6, **first)["theta"].values
+    rng, point = np.random.default_rng(6), exact(problem, first["theta_0"])
+    s = int(np.searchsorted(np.cumsum(point.stationary), rng.random(), side="right"))
+    actions = [int(np.searchsorted(np.cumsum(t[s]), rng.random(), side="right")) for t in point.tables]
+    a = int(np.ravel_multi_index(actions, problem.mdp.n_actions))
+    t = int(np.searchsorted(np.cumsum(point.P[s, a]), rng.random(), side="right"))
+    phi, varphi = problem.features.phi_state, problem.features.phi_joint[s, a]
+    for i in range(3):
+        signal = varphi @ first["lambda_0"][i] + (problem.mdp.gamma * phi[t] - phi[s]) @ first["omega_0"][i]
+        np.testing.assert_allclose(
+            theta[i] - first["theta_0"][i], alpha * signal * point.scores[i][s, actions[i]], rtol=1e-9, atol=1e-14
+        )
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_one_agent_is_single_agent_actor_critic(sampling: Sampling) -> None:
+    """Alone, shared and personal parameters are the same thing, and nothing is mixed, to the bit."""
+    problem = one_agent()
+    first = start(problem)
+    runs = [cac(shared_split(problem, H), 200, 4, sampling=sampling, **first) for H in (0, 1, 3)]
+    for run in runs[1:]:
+        for name in ("theta", "omega", "lam", "J", "critic_error_td", *DRIFT_METRICS):
+            np.testing.assert_array_equal(run[name], runs[0][name])
+    assert not any(run["shared_disagreement"].any() for run in runs)
+    total = [float(run["shared_gradient"][0] + run["personal_gradient"][0]) for run in runs]
+    np.testing.assert_allclose(total, total[0], rtol=1e-12)
+
+
+# --- drift ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_drift_is_within_the_lipschitz_bound(sampling: Sampling) -> None:
+    problem = ring3_nonrealisable()
+    trace = cac(problem, 2000, 0, sampling=sampling, steps=CACSteps(alpha_0=2.0), n_checkpoints=20)
+    drift, move = trace["critic_drift_now"].values, trace["actor_move_now"].values
+    assert (drift[1:] > 0).all()  # at t = 0 all models are zero, and nothing moves
+    assert (drift <= omega_td_lipschitz(problem).constant ** 2 * move).all()
+    # the control: a thousandth of the local constant is no bound
+    local = local_lipschitz(omega_td_jacobian(exact(problem, trace["theta"].values)))
+    assert (drift > (local / 1000) ** 2 * move).any()
+
+
 # --- scratch linear algebra -------------------------------------------------------------------------------
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
 def test_solver_and_stationary_law(size: int) -> None:
@@ -287,8 +447,8 @@ def test_radii_are_positive(name: str, value: object) -> None:
         cac(ring3(), 10, 0, **{name: value})
 
 
-def test_sampling_is_single_or_double() -> None:
-    with pytest.raises(ValueError, match="sampling is 'x', not 'single' or 'double'"):
+def test_sampling_is_one_of_four() -> None:
+    with pytest.raises(ValueError, match="sampling is 'x', not one of 'single', 'double', 'markov', 'markov-double'"):
         cac(ring3(), 10, 0, sampling="x")
 
 

@@ -144,9 +144,12 @@ def make(name: str, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize(("name", "options", "n_states"), [
-    ("FrozenLake", {}, 16), ("FrozenLake", {"map_name": "8x8", "is_slippery": False}, 64), ("CliffWalking", {}, 48),
-    ("Taxi", {}, 501),
-], ids=["lake4", "lake8", "cliff", "taxi"])
+    ("FrozenLake", {"map_name": "4x4", "is_slippery": True}, 16),
+    ("FrozenLake", {"map_name": "4x4", "is_slippery": False}, 16),
+    ("FrozenLake", {"map_name": "8x8", "is_slippery": True}, 64),
+    ("FrozenLake", {"map_name": "8x8", "is_slippery": False}, 64),
+    ("CliffWalking", {}, 48), ("Taxi", {}, 501),
+], ids=["lake4-slippery", "lake4", "lake8-slippery", "lake8", "cliff", "taxi"])
 def test_toy_text_optimal_values(name: str, options: dict[str, Any], n_states: int) -> None:
     """Against value iteration on the table itself, and QuantEcon on the import."""
     env, gamma = make(name, **options), 0.9

@@ -8,15 +8,22 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mdp import CircularPolicy, LogLinearPolicy, NeuralPolicy, ReducedSoftmaxPolicy, exact, path_bound
+from mdp.compatible import eps_bias
 from mdp.features import Features
 from mdp.fisher import fisher, log_linear_null_space, tabular_null_vectors
 from mdp.mixing import NoMixingBoundError, tv_decay, uniform_mixing
 from mdp.model import FiniteMDP
 from mdp.networks.schedule import Schedule
+from mdp.optimal import J_star
 from mdp.policy import Policy
 from mdp.problem import Problem
 from mdp.smoothness import policy_constants
 from mdp.testing import mdps, problems, schedules
+from verify.assumptions import CLASSES as TABLE_CLASSES
+from verify.assumptions import policy_on
+from verify.assumptions.objective import compatible_error, lipschitz_objective
+from verify.assumptions.scores import fisher_floor, score_bound
+from verify.assumptions.search import Setting
 
 ACTIONS = 3
 CLASSES = ("tabular softmax", "log-linear", "reduced softmax", "circular", "neural")
@@ -87,6 +94,30 @@ def test_fisher_information(name: str, mdp: FiniteMDP, seed: int) -> None:
     else:  # far out along a ray the policy is nearly deterministic, and the information is gone
         far = fisher(exact(problem_of(mdp, policy), 40 * theta))
         assert np.linalg.eigvalsh(far)[0] <= max(eigenvalues[0], 1e-12)
+
+
+@pytest.mark.parametrize("name", TABLE_CLASSES)
+@given(problem=problems(n_agents=(1, 2), n_states=(1, 3), n_actions=[ACTIONS, ACTIONS]), seed=SEEDS)
+@SETTINGS
+def test_what_the_table_proves_holds_at_drawn_thetas(name: str, problem: Problem, seed: int) -> None:
+    """Constants for every theta (Assumption 5; 5.5, 5.6, 5.8) are not exceeded at a theta that was not searched."""
+    policy = policy_on(name, problem)
+    assert not isinstance(policy, str)
+    tried = Problem(problem.mdp, policy, problem.features, problem.schedule)
+    setting, bound = Setting(tried, draws=1), score_bound(policy)
+    theta = 2 * np.random.default_rng(seed).normal(size=(problem.mdp.n_agents, policy.n_parameters))
+    view, reward = exact(tried, theta), float(np.abs(problem.mdp.r).max())
+    assert bound is None or score_norm(policy, theta) <= bound * (1 + 1e-12) + 1e-12
+    steepest = lipschitz_objective(setting)
+    if steepest.met == "yes":
+        assert steepest.value is not None
+        assert np.linalg.norm(view.grad_J) <= steepest.value + 1e-9 * (1 + reward)
+    floor, error = fisher_floor(setting), compatible_error(setting)
+    if floor.met == "yes":
+        assert floor.value is not None
+        assert np.linalg.eigvalsh(fisher(view))[0] >= floor.value - 1e-14
+    if error.value is not None and view.pi.min() > 1e-8:
+        assert float(eps_bias(view, J_star(problem.mdp).occupancy)) <= error.value + 1e-6 * (1 + reward**2)
 
 
 @given(problem=problems(), seed=SEEDS)

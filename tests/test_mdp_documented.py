@@ -14,11 +14,11 @@ import mdp
 import rates
 import verify
 
-OPTIONAL = {"mdp.testing", "mdp.io._parallel_env"}
+OPTIONAL = ("mdp.testing", "mdp.io._parallel_env")
 """Modules that need an optional package to be imported at all."""
 
 
-COMMANDS = {"verify.cli", "verify.mdp_commands"}
+COMMANDS = {"verify.cli", "verify.experiment_commands", "verify.mdp_commands", "verify.sweep_commands"}
 """Modules of commands, which document their options where they declare them."""
 
 
@@ -26,7 +26,7 @@ def modules() -> list[str]:
     names = []
     for package in (mdp, algorithms, rates, verify):
         names += [m.name for m in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
-    return [n for n in names if n not in OPTIONAL and not n.rsplit(".", 1)[-1].startswith("_")]
+    return [n for n in names if not n.startswith(OPTIONAL) and not n.rsplit(".", 1)[-1].startswith("_")]
 
 
 def public(module: ModuleType) -> list[tuple[str, object]]:

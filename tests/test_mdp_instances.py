@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sys
+
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from mdp import INSTANCES, PeriodicChainError, ReducibleChainError, exact
 from mdp.chain import period
@@ -17,7 +21,9 @@ from mdp.instances import (
     two_state,
     xor_team,
 )
+from mdp.large import LARGE_INSTANCES, LargeMDP, optimum, sparse_exact_from_tables
 from mdp.problem import Problem
+from verify.cli import app
 
 
 def at_zero(problem: Problem) -> np.ndarray:
@@ -120,3 +126,41 @@ def test_garnet_is_a_function_of_its_seed() -> None:
     assert (garnet(seed=3).mdp.P == garnet(seed=3).mdp.P).all()
     assert (garnet(seed=3).mdp.P != garnet(seed=4).mdp.P).any()
     assert ((garnet(branching=2).mdp.P > 0).sum(axis=-1) <= 4).all()
+
+
+@pytest.mark.parametrize("name", LARGE_INSTANCES)
+def test_large_instances_are_large_mdps(name: str) -> None:
+    build = LARGE_INSTANCES[name]
+    assert isinstance(build(), LargeMDP)
+    assert name not in INSTANCES
+    assert "Good for" in (build.__doc__ or "") + (sys.modules[build.__module__].__doc__ or "")
+
+
+def test_every_instance_is_listed_with_its_size() -> None:
+    done = CliRunner().invoke(app, ["mdp", "instances", "--json"])
+    assert done.exit_code == 0, done.output
+    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    assert list(rows) == [*INSTANCES, *LARGE_INSTANCES]
+    assert (rows["garnet"]["states"], rows["garnet"]["actions"]) == (10, [2, 2, 2, 2])
+    assert (rows["simple-spread"]["states"], rows["simple-spread"]["kind"]) == (65**2, "large")
+    assert all(row["summary"].endswith(".") for row in rows.values())
+    table = CliRunner().invoke(app, ["mdp", "instances"])
+    assert all(name in table.output for name in rows)
+
+
+def test_commands_take_names_of_instances() -> None:
+    """Small: J by `exact`. Large: the J* bounds contain the library's, and a name that is none is refused."""
+    run = CliRunner().invoke
+    found = json.loads(run(app, ["mdp", "exact", "two-state", "--json"]).stdout)
+    assert found["J"] == pytest.approx(exact(two_state(), np.zeros((1, 4))).J, rel=1e-12)
+    large = json.loads(run(app, ["mdp", "exact", "simple-spread", "--json"]).stdout)
+    mdp = LARGE_INSTANCES["simple-spread"]()
+    low, high = large["J* between"]
+    assert low <= optimum(mdp).J <= high
+    assert high - low < 1e-6
+    tables = [np.full((mdp.n_states, 5), 0.2)] * 2
+    assert large["J"] == pytest.approx(sparse_exact_from_tables(mdp, tables).J, abs=1e-6)
+    assert large["J"] < low
+    refused = run(app, ["mdp", "check", "nowhere"])
+    assert refused.exit_code == 2
+    assert "neither a file nor a bundled instance" in " ".join(refused.output.replace("│", "").split())

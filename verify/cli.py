@@ -11,12 +11,22 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
+from mdp.instances import INSTANCES
 from rates.sweep import load
-from verify import mdp_commands
-from verify.assumptions import assumption_table
+from verify import experiment_commands, mdp_commands
+from verify.assumptions import AssumptionRow, assumption_matrix
+from verify.assumptions.display import matrix_tables, problem_table
 from verify.claim import Claim, Kind, Variant
 from verify.context import PROFILES, Context
 from verify.evidence import Evidence, Verdict, judge
@@ -24,6 +34,7 @@ from verify.ledger import coverage, ledger, record, recorded, select, unchecked
 from verify.report import write_report
 from verify.runner import ClaimResult, VariantResult, run_claims
 from verify.serialise import comparison, results_as_data
+from verify.sweep_commands import sweep_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,6 +43,8 @@ app = typer.Typer(
     help="Checks the theory of decentralised multi-agent actor-critic on finite MDPs, exactly.",
 )
 app.add_typer(mdp_commands.app, name="mdp")
+app.add_typer(experiment_commands.app, name="experiment")
+app.command("sweep")(sweep_command)
 
 RUN_FILE = "run.json"
 """Profile, seed and results of a run, beside its report."""
@@ -152,26 +165,29 @@ def verify(
 
 @app.command()
 def assumptions(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    instance: Annotated[str, typer.Option(help="A bundled instance; `lemmata mdp instances` lists them.")] = "ring3",
+    all_: Annotated[bool, typer.Option("--all", help="Every bundled instance, side by side.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
-    """Show which policy class meets which assumption of the papers, with constants, on the ring3 MDP.
+    """Show which policy class meets which assumption of the papers, with constants, or what contradicts it.
 
-    Example: lemmata assumptions
+    Example: lemmata assumptions --instance periodic-trap
     """
-    rows = assumption_table()
+    if instance not in INSTANCES:
+        raise typer.BadParameter(f"no instance {instance!r}; there are {', '.join(INSTANCES)}")
+    names = list(INSTANCES) if all_ else [instance]
+    tables: list[list[AssumptionRow]] = []
+    with Progress(*_progress_columns(), console=Console(stderr=True), disable=as_json, transient=True) as progress:
+        task = progress.add_task("", total=len(names))
+        for name in names:
+            progress.update(task, description=name)
+            tables.extend(assumption_matrix([name], draws=3 if all_ else 20))
+            progress.advance(task)
     if as_json:
-        typer.echo(json.dumps([asdict(row) for row in rows], indent=1))
+        typer.echo(json.dumps([asdict(row) for rows in tables for row in rows], indent=1))
         return
-    table = Table(title="Policy classes against assumptions, on ring3")
-    for column in ("assumption", "policy class", "met", "constant, or what contradicts it"):
-        table.add_column(column, overflow="fold")
-    for k, row in enumerate(rows):
-        first = k == 0 or rows[k - 1].assumption != row.assumption
-        last = k + 1 == len(rows) or rows[k + 1].assumption != row.assumption
-        colour = {"yes": "green", "no": "red"}.get(row.met, "yellow")
-        cells = (row.assumption if first else "", row.policy_class, f"[{colour}]{row.met}[/]", row.constant)
-        table.add_row(*cells, end_section=last)
-    _console().print(table)
+    for table in matrix_tables(tables) if all_ else [problem_table(tables[0])]:
+        _console().print(table)
 
 
 @app.command()
@@ -219,9 +235,7 @@ def _finish(results: list[ClaimResult], context: Context, out: Path | None, as_j
 
 
 def _run(claims: list[Claim], context: Context, *, quiet: bool) -> list[ClaimResult]:
-    text = TextColumn("{task.description}")
-    columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
+    with Progress(*_progress_columns(), console=Console(stderr=True), disable=quiet, transient=True) as progress:
         task = progress.add_task("", total=sum(len(c.variants) for c in claims))
         started = 0
 
@@ -330,6 +344,12 @@ def _require_folder(out: Path) -> None:
         raise typer.BadParameter(f"cannot write into {out}: {error.strerror}") from None
     if not os.access(out, os.W_OK):
         raise typer.BadParameter(f"cannot write into {out}: permission denied")
+
+
+def _progress_columns() -> tuple[ProgressColumn, ...]:
+    return (
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+    )  # fmt: skip
 
 
 def _console() -> Console:

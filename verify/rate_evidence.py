@@ -42,7 +42,7 @@ def rate_evidence(
         claimed=-claimed,
         relation=Relation.NOT_SLOWER,
         rigor=Rigor.STATISTICAL,
-        instances=int(dataset.sizes["seed"] * dataset.sizes["horizon"]),
+        instances=int(np.isfinite(dataset[metric]).sum()),  # fewer seeds at long horizons leave NaN
         undecided="" if decided else fit.outcome.value,
         note=note or _range(fit),
         fit=fit,
@@ -62,7 +62,7 @@ def mean_at_last_horizon(
         where: the instance and sampling, for the report.
         note: a remark for the report.
     """
-    values = dataset[metric].isel(horizon=-1).values
+    values = dataset[metric].isel(horizon=-1).dropna("seed").values
     mean, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
     return Evidence(
         quantity=f"time-averaged {metric} at T = {int(dataset['horizon'][-1]):,}, {where}",

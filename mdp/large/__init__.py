@@ -4,6 +4,8 @@
 `sparse_exact`, `sparse_exact_from_tables` and `optimum` take either. No (S, S) or (S, A, D) array is ever formed.
 """
 
+from collections.abc import Callable
+
 from mdp.large._grid_kernels import MOVES
 from mdp.large.episodes import EPISODE, Episode, episode, episode_optimum
 from mdp.large.exact import sparse_exact, sparse_exact_from_tables
@@ -17,8 +19,14 @@ from mdp.large.solvers import ConvergenceError, Solution
 from mdp.large.spread_model import SimpleSpread
 from mdp.large.view import SparseExact
 
+LARGE_INSTANCES: dict[str, Callable[..., LargeMDP]] = {
+    "simple-spread": simple_spread,
+}
+"""Bundled large problems by name, each a function of optional keyword arguments; see `mdp.INSTANCES` for small ones."""
+
 __all__ = [
     "EPISODE",
+    "LARGE_INSTANCES",
     "MOVES",
     "BlockLogLinear",
     "ConvergenceError",
