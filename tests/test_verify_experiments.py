@@ -10,8 +10,7 @@ import pytest
 from algorithms import CACSteps
 from rates import sweep
 from verify.experiments.cac import run_cac
-from verify.zeng2022.lower_level import two_state_chain
-from verify.zeng2022.two_state import average_square_error, td_moments
+from verify.zeng2022.rates import two_state_error
 
 
 def test_recursion_matches_simulated_td() -> None:
@@ -25,13 +24,12 @@ def test_recursion_matches_simulated_td() -> None:
         phi_s, phi_t = 1.0 - s, 1.0 - t
         omega += beta * (phi_s + gamma * phi_t * omega - phi_s * omega) * phi_s
     measured = total / horizon
-    exact = average_square_error(td_moments(two_state_chain().exact()), horizon, -4 / 3)
+    exact = two_state_error(horizon)
     assert abs(measured.mean() - exact) < 4 * measured.std() / np.sqrt(runs)
 
 
 def test_recursion_against_another_target_adds_the_squared_gap() -> None:
-    moments = td_moments(two_state_chain().exact())
-    assert average_square_error(moments, 10**12, -4 / 3, offset=1 / 3) == pytest.approx(1 / 9, rel=1e-4)
+    assert two_state_error(10**12, "omega_td_error") == pytest.approx(1 / 9, rel=1e-4)
 
 
 def test_cac_sweep_gives_the_same_bits_for_one_and_two_workers() -> None:

@@ -7,12 +7,12 @@ from fractions import Fraction
 import numpy as np
 from flint import fmpq
 
-from algorithms.cac import Sampling
+from algorithms.cac import CACSteps, Sampling
 from mdp.direction import actor_direction
 from mdp.exact import exact
 from mdp.instances import INSTANCES
-from mdp.linear import to_float
 from rates.exponents import ExponentCertificate, fastest_decay, power
+from rates.moments import moments_of_view
 from verify.claim import Variant, control, printed, reading, repaired, statement
 from verify.context import Context
 from verify.evidence import Evidence, Relation, Rigor, Scope, Witness, exact_evidence
@@ -20,7 +20,6 @@ from verify.experiments.cac import cac_sweep, floor
 from verify.identities import FLOAT_TOLERANCE
 from verify.rate_evidence import rate_evidence
 from verify.zeng2022.lower_level import two_state_chain
-from verify.zeng2022.two_state import average_square_error, td_moments
 
 CLAIMED = 0.4
 """p of Theorem 3 and Corollary 1."""
@@ -157,13 +156,27 @@ def theorem_3_critic() -> tuple[Variant, ...]:
     )
 
 
+def two_state_error(horizon: int, target: str = "omega_td", omega_0: Fraction = Fraction(0)) -> float:
+    """Exact time-averaged ``E (omega_t - target)^2`` of the critic on the two-state chain, steps of Theorem 3.
+
+    Args:
+        horizon: T, up to 10^12 and beyond.
+        target: ``"omega_td"`` (4/3), ``"omega_bellman"`` (6/5) or ``"omega_td_error"`` (1).
+        omega_0: where the critic starts.
+
+    Source: `rates.moments`.
+    """
+    _, beta, _ = CACSteps().at(horizon)
+    moments = moments_of_view(two_state_chain().exact(), np.ones((1, 1, 1)), beta=beta, x_0=[[omega_0]])
+    return float(moments.average(horizon).total(target))
+
+
 def _constant_limit(target: str) -> Evidence:
     """Limit of the time-averaged error against a target the iterates do not go to."""
     view = two_state_chain().exact()
     aim = getattr(view, f"omega_{target}")
     gap = view.omega_td[0] - aim[0]
-    moments = td_moments(view)
-    at_last = average_square_error(moments, 10**12, -4 / 3, offset=float(to_float(view.omega_td - aim)[0]))
+    at_last = two_state_error(10**12, f"omega_{target}")
     return exact_evidence(
         f"limit of the time-averaged squared error against omega_{target}",
         gap**2,
@@ -186,8 +199,7 @@ def _exact_slope(claimed: float) -> Evidence:
 
     Started elsewhere the transient adds a term of order T^-(1 - sigma_2), which still shows at these horizons.
     """
-    moments = td_moments(two_state_chain().exact())
-    errors = [average_square_error(moments, 10**k, 0.0) for k in (11, 12)]
+    errors = [two_state_error(10**k, omega_0=Fraction(4, 3)) for k in (11, 12)]
     slope = float(np.log10(errors[1] / errors[0]))
     return exact_evidence(
         f"distance from -{claimed:g} of the exact error's slope between T = 10^11 and 10^12, two-state chain",
