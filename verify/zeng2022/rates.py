@@ -11,6 +11,7 @@ from algorithms.cac import CACSteps, Sampling
 from mdp.direction import actor_direction
 from mdp.exact import exact
 from mdp.instances import INSTANCES
+from mdp.linear import rational_array
 from rates.exponents import ExponentCertificate, fastest_decay, power
 from rates.moments import moments_of_view
 from verify.claim import Variant, control, printed, reading, repaired, statement
@@ -167,7 +168,7 @@ def two_state_error(horizon: int, target: str = "omega_td", omega_0: Fraction = 
     Source: `rates.moments`.
     """
     _, beta, _ = CACSteps().at(horizon)
-    moments = moments_of_view(two_state_chain().exact(), np.ones((1, 1, 1)), beta=beta, x_0=[[omega_0]])
+    moments = moments_of_view(two_state_chain().exact(), np.ones((1, 1, 1)), beta=beta, x_0=rational_array([[omega_0]]))
     return float(moments.average(horizon).total(target))
 
 
