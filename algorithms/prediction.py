@@ -51,7 +51,7 @@ class ActorPrediction:
         offset_zeta: o_zeta, per unit of zeta.
         leading: floor plus the leading terms, at this T.
         noise: ``alpha tr(h'' Sigma) / 2``.
-        predicted: the average over this horizon by moment closure.
+        predicted: the average over this horizon by moment closure; NaN if it was not asked for.
         elapsed: ``alpha T`` in units of the slow ODE's time constant; below about 5 the transient is not over.
     """
 
@@ -73,6 +73,7 @@ def ode_prediction(
     horizon: int,
     *,
     sampling: Sampling = "double",
+    closure: bool = True,
 ) -> ActorPrediction:
     """Leading coefficient and finite-horizon prediction of the actor's time-averaged violation.
 
@@ -84,6 +85,7 @@ def ode_prediction(
         steps: step sizes.
         horizon: T.
         sampling: ``"single"`` or ``"double"``.
+        closure: whether to integrate the moment closure, whose cost grows with T; otherwise `predicted` is NaN.
 
     Returns:
         The prediction.
@@ -107,7 +109,7 @@ def ode_prediction(
     leading = floor + flow.integral / (alpha * horizon) + local.offset_beta * beta + local.offset_zeta * zeta
     return ActorPrediction(
         horizon, floor, flow.integral, local.offset_beta, local.offset_zeta, leading, alpha * local.noise,
-        closure_average(joint, start, alpha, horizon), alpha * horizon / flow.time_constant,
+        closure_average(joint, start, alpha, horizon) if closure else float("nan"), alpha * horizon / flow.time_constant,
     )  # fmt: skip
 
 

@@ -10,6 +10,9 @@ import xarray as xr
 
 from rates.sweep import geometric_horizons
 
+DENSE = 1_000_000
+"""Longest horizon with all seeds; ours: beyond it a run costs seconds, and varies little."""
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -21,7 +24,8 @@ class Profile:
         n_rational: random problems per exact identity.
         n_search: random candidates per adversarial search.
         last_horizon: largest T of a sweep.
-        n_seeds: repetitions per horizon of the main sweep; others are multiples of it.
+        n_seeds: repetitions per horizon of the main sweep, up to T = 10^6; others are multiples of it.
+        far_seeds: the same beyond 10^6.
     """
 
     name: str
@@ -30,17 +34,26 @@ class Profile:
     n_search: int
     last_horizon: int
     n_seeds: int
+    far_seeds: int
 
     @property
     def horizons(self) -> list[int]:
         """Horizons of a sweep: half decades from 1e3."""
         return geometric_horizons(1_000, self.last_horizon, per_decade=2)
 
+    def seeds(self, factor: float) -> dict[int, int]:
+        """Repetitions by horizon of a sweep.
+
+        Args:
+            factor: relative to the main sweep.
+        """
+        return {T: round(factor * (self.n_seeds if T <= DENSE else self.far_seeds)) for T in self.horizons}
+
 
 PROFILES = {
     # ours: the whole quick ledger stays under three minutes on two cores
-    "quick": Profile("quick", n_float=500, n_rational=50, n_search=400, last_horizon=1_000_000, n_seeds=16),
-    "full": Profile("full", n_float=5_000, n_rational=500, n_search=20_000, last_horizon=10_000_000, n_seeds=24),
+    "quick": Profile("quick", 500, 50, 400, last_horizon=1_000_000, n_seeds=16, far_seeds=8),
+    "full": Profile("full", 5_000, 500, 20_000, last_horizon=10_000_000, n_seeds=24, far_seeds=8),
 }
 """Budgets by name."""
 

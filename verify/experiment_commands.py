@@ -1,12 +1,13 @@
-"""`lemmata experiment coordination`: the papers' experiments, run again with exact quantities beside them."""
+"""`lemmata experiment NAME`: the papers' experiments, run again with exact quantities beside them."""
 
 from __future__ import annotations
 
 import json
 import os
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -80,6 +81,81 @@ def coordination_command(
     _print(summaries(data), summary)
     if out is not None:
         typer.echo(f"figure, curves and summary: {out / 'coordination'}.svg, .csv, .json")
+
+
+@app.command("rates")
+def rates_command(
+    profile: Annotated[str, typer.Option(help="quick (a minute) or full (T to 1e7, under half an hour).")] = "quick",
+    out: Annotated[Path | None, typer.Option(help="Keep (resumable) sweeps, figures, summary here.")] = None,
+    jobs: Annotated[int, typer.Option(help="Worker processes; 0 means one per core.")] = 0,
+    seed: Annotated[int, typer.Option(help="Root of all randomness.")] = 0,
+    as_json_: Annotated[bool, typer.Option("--json", help="Print the summary as JSON and nothing else.")] = False,
+) -> None:
+    """CAC's rates, realisable and not, single and double sampling.
+
+    Beside each slope stand the exact floor, the floor a fit finds by itself, and how asymptotic the runs are.
+
+    Example: lemmata experiment rates --profile full --out rates
+    """
+    from verify.experiments.rates import BUDGETS as RATE_BUDGETS
+    from verify.experiments.rates import CASES, run_case
+
+    if profile not in RATE_BUDGETS:
+        raise typer.BadParameter(f"profile {profile!r} is not one of {', '.join(RATE_BUDGETS)}")
+    if jobs < 0:
+        raise typer.BadParameter(f"jobs is {jobs}; it is a number of workers, or 0 for one per core")
+    if out is not None:
+        _require_folder(out)
+    budget = RATE_BUDGETS[profile]
+    bars = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    found = []
+    with Progress(*bars, console=Console(stderr=True), disable=as_json_, transient=True) as progress:
+        task = progress.add_task("runs of CAC", total=len(CASES) * sum(budget.n_seeds.values()))
+        for instance, sampling in CASES:
+            found.append(
+                run_case(
+                    instance, sampling, budget, seed=seed, jobs=jobs or _cores(), out=out,
+                    on_cell=lambda: progress.advance(task),
+                )
+            )  # fmt: skip
+    rows = [case.row() for case in found]
+    if out is not None:
+        from verify.figures import rate_figure
+
+        for case in found:
+            for name, fit in (("critic", case.critic), ("actor", case.actor)):
+                figure = rate_figure(fit)
+                stem = f"{case.instance}-{case.sampling}-{name}"
+                (out / f"{stem}.svg").write_text(figure.svg, encoding="utf-8")
+                (out / f"{stem}.csv").write_text(figure.csv, encoding="utf-8")
+        (out / "rates.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    if as_json_:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    _print_rates(rows)
+
+
+def _print_rates(rows: list[dict[str, Any]]) -> None:
+    console = Console()
+    console = console if console.is_terminal else Console(width=PLAIN_WIDTH)
+    table = Table(title=f"CAC up to T = {rows[0]['last_horizon']:,}; 95 % intervals")
+    for column in ("instance", "sampling", "critic slope", "exact floor", "fitted floor", "actor slope above it", "of"):
+        table.add_column(column if column != "of" else "measured / leading", overflow="fold")
+    for row in rows:
+        table.add_row(
+            row["instance"], row["sampling"], f"{_interval(row['critic_slope'])} {row['critic_outcome'].lower()}",
+            f"{row['exact_floor']:.4g}", _interval(row["fitted_floor"]),
+            f"{_interval(row['actor_slope'])} {row['actor_outcome'].lower()}",
+            f"{_interval(row['leading_ratio'])} after {row['time_constants']:.3g} time constants",
+        )  # fmt: skip
+    console.print(table)
+    typer.echo("measured / leading: excess over the exact floor by its leading term in T; 1 when a run is asymptotic.")
+
+
+def _interval(triple: list[float] | None) -> str:
+    if triple is None or any(not isfinite(x) for x in triple):
+        return "-"
+    return f"{triple[0]:.3g} [{triple[1]:.3g}, {triple[2]:.3g}]"
 
 
 def _print(found: list[Summary], summary: dict[str, object]) -> None:

@@ -69,6 +69,10 @@ _STYLE = {
 }
 
 
+VISIBLE_FLOOR = 1e-9
+"""Least floor, relative to the largest mean, that a figure draws; ours."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """A finished figure.
@@ -129,13 +133,13 @@ def rate_figure(fit: RateFit) -> Figure:
     Args:
         fit: a rate fit, with or without a slope.
     """
-    height = 4.3 if fit.floor > 0 else 4.05
+    height = 4.3 if _has_floor(fit) else 4.05
     with matplotlib.style.context(["default", _STYLE]):
         canvas = Canvas(figsize=(_WIDTH, height), layout="constrained")
         axes = canvas.add_subplot(xscale="log", yscale="log")
         _draw_rate(axes, fit)
         axes.set_xlabel("horizon T")
-        above = fit.floor and (fit.excess > 0).any()
+        above = _has_floor(fit) and (fit.excess > 0).any()
         quantity = f"{fit.metric} above its floor" if above else fit.metric
         axes.set_ylabel(_shorten(quantity, 52), parse_math=False)
         handles, labels = axes.get_legend_handles_labels()
@@ -144,7 +148,7 @@ def rate_figure(fit: RateFit) -> Figure:
         order = [first, *(k for k in range(len(labels)) if k != first)]
         canvas.legend([handles[k] for k in order], [labels[k] for k in order], loc="outside lower left")
         svg = _svg(canvas)
-    drawn_too = "; the raw mean and the floor are drawn too" if fit.floor > 0 else ""
+    drawn_too = "; the raw mean and the floor are drawn too" if _has_floor(fit) else ""
     if not (fit.excess > 0).any():
         caption = f"Mean over seeds and its floor against T. Outcome of the fit: {fit.outcome.value}."
         return Figure(svg, _rate_csv(fit), _rate_alt(fit), caption, *_pixels(_WIDTH, height))
@@ -197,7 +201,7 @@ def _draw_rate(axes: Axes, fit: RateFit) -> None:
     T, excess, half = fit.horizons.astype(float), fit.excess, NORMAL_95 * fit.standard_error
     above = excess > 0
     drawn = [excess[above], (excess + half)[excess + half > 0], (excess - half)[excess - half > 0]]
-    if fit.floor > 0:
+    if _has_floor(fit):
         drawn += [fit.mean[fit.mean > 0], np.array([fit.floor])]
         axes.plot(T, fit.mean, "s", color=ORANGE, mfc="white", ms=5, label="raw mean over seeds", zorder=3)
         axes.axhline(fit.floor, color=GREY, ls=":", label=f"floor {fit.floor:.4g}")
@@ -233,12 +237,17 @@ def _draw_rate(axes: Axes, fit: RateFit) -> None:
     axes.set_axisbelow(True)
 
 
+def _has_floor(fit: RateFit) -> bool:
+    """Whether the floor is more than rounding: one of 1e-32 would stretch the axis over thirty empty decades."""
+    return fit.floor > VISIBLE_FLOOR * float(fit.mean.max())
+
+
 def _lines(fit: RateFit) -> tuple[np.ndarray, np.ndarray]:
     """Fitted line over the tail and guide over all T, NaN where there is none."""
     x = np.log(fit.horizons.astype(float))
     fitted, guide = np.full(x.size, np.nan), np.full(x.size, np.nan)
     tail, above = slice(fit.tail, None), fit.excess > 0
-    if math.isfinite(fit.slope):
+    if math.isfinite(fit.slope) and above[tail].all():  # an unknown floor may be fitted above some means
         centre = np.log(fit.excess[tail]).mean()
         fitted[tail] = np.exp(centre + fit.slope * (x[tail] - x[tail].mean()))
     if above.any():
@@ -263,7 +272,7 @@ def _rate_alt(fit: RateFit) -> str:
     half = NORMAL_95 * fit.standard_error
     ends = [f"{fit.excess[k]:.3g} ± {half[k]:.2g} at T = {fit.horizons[k]:,}" for k in (0, -1)]
     text = f"Log-log plot over {len(fit.horizons)} horizons of the {_excess(fit)}: {ends[0]}, {ends[1]}. "
-    if fit.floor > 0:
+    if _has_floor(fit):
         text += f"The raw mean goes from {fit.mean[0]:.4g} to {fit.mean[-1]:.4g}. "
     if math.isfinite(fit.slope):
         text += (
@@ -344,7 +353,7 @@ def _claimed(strip: Strip) -> str:
 
 
 def _excess(fit: RateFit) -> str:
-    return f"mean excess over the floor {fit.floor:.4g}" if fit.floor else "mean over seeds (floor 0)"
+    return f"mean excess over the floor {fit.floor:.4g}" if _has_floor(fit) else "mean over seeds (floor 0)"
 
 
 def _exponent(value: float) -> str:

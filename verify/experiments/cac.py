@@ -46,8 +46,8 @@ def cac_sweep(context: Context, instance: str, sampling: Sampling) -> xr.Dataset
 
     def compute() -> xr.Dataset:
         profile = context.profile
-        n_seeds = round(profile.n_seeds * SEED_FACTORS.get((instance, sampling), 0.5))
-        total = len(profile.horizons) * n_seeds
+        n_seeds = profile.seeds(SEED_FACTORS.get((instance, sampling), 0.5))
+        total = sum(n_seeds.values())
         done = iter(range(1, total + 1))
         return sweep(
             partial(run_cac, instance, sampling),

@@ -5,19 +5,22 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+import xarray as xr
 from flint import fmpq
 
 from algorithms.cac import CACSteps, Sampling
+from algorithms.prediction import asymptoticity, ode_prediction
 from mdp.direction import actor_direction
 from mdp.exact import exact
 from mdp.instances import INSTANCES
 from mdp.linear import rational_array
 from rates.exponents import ExponentCertificate, fastest_decay, power
+from rates.fit import fit_rate
 from rates.moments import moments_of_view
 from verify.claim import Variant, control, printed, reading, repaired, statement
 from verify.context import Context
 from verify.evidence import Evidence, Relation, Rigor, Scope, Witness, exact_evidence
-from verify.experiments.cac import cac_sweep, floor
+from verify.experiments.cac import STEPS, cac_sweep, floor
 from verify.identities import FLOAT_TOLERANCE
 from verify.rate_evidence import rate_evidence
 from verify.zeng2022.lower_level import two_state_chain
@@ -341,10 +344,32 @@ def _decay(context: Context, instance: str, sampling: Sampling, metric: str, cla
 
 
 def _above_floor(context: Context, instance: str, sampling: Sampling, claimed: float) -> Evidence:
-    limit = floor(instance, sampling).floor
+    limit, data = floor(instance, sampling).floor, cac_sweep(context, instance, sampling)
     return rate_evidence(
-        cac_sweep(context, instance, sampling), "stationarity", claimed, f"{instance}, {sampling} sampling",
-        floor=limit if limit > FLOOR_ROUNDING else 0.0, note=f"exact floor {limit:.6g}",
+        data, "stationarity", claimed, f"{instance}, {sampling} sampling",
+        floor=limit if limit > FLOOR_ROUNDING else 0.0,
+        note=f"exact floor {limit:.6g}; {_fitted_floor(data)}; {_how_asymptotic(data, instance, sampling)}",
+    )
+
+
+def _fitted_floor(data: xr.Dataset) -> str:
+    """The floor that a fit finds which knows nothing of the exact one."""
+    found = fit_rate(data, "stationarity", CLAIMED, floor="unknown").floor_fit
+    if found is None or not np.isfinite([found.floor_low, found.floor_high]).all():
+        return "these data alone do not identify a floor"
+    odd = ", though one power does not describe these data" if found.misfit else ""
+    return f"fitted without it: {found.floor:.4g} [{found.floor_low:.4g}, {found.floor_high:.4g}]{odd}"
+
+
+def _how_asymptotic(data: xr.Dataset, instance: str, sampling: Sampling) -> str:
+    """Measured excess over its leading term at the longest horizon (see `algorithms.prediction`)."""
+    horizon = int(data["horizon"][-1])
+    prediction = ode_prediction(INSTANCES[instance](), None, STEPS, horizon, sampling=sampling, closure=False)
+    violation = (data["shared_gradient"] + data["personal_gradient"]).isel(horizon=-1).dropna("seed").values
+    found = asymptoticity(prediction, violation)
+    return (
+        f"measured excess over the leading term of the slow ODE at T = {horizon:,}: "
+        f"{found.leading_ratio:.2f} [{found.low:.2f}, {found.high:.2f}] (1 when asymptotic)"
     )
 
 
