@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from algorithms.cac import METRICS, CACSteps, _generator, _initial, _require_mixing, _tables, _whole
+from algorithms._inputs import _generator, _initial, _require_mixing, _tables, _whole
+from algorithms.cac import METRICS, CACSteps
 from mdp.policy import LogLinearPolicy
 from mdp.problem import Problem
 

@@ -37,7 +37,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from algorithms._cac_kernel import _draw_row, _policy_tables
+from algorithms._cac_kernel import _chain, _draw_row, _policy_tables
 from algorithms._linalg import _gth, compiled, inlined
 
 ENOUGH = 0.25
@@ -168,19 +168,6 @@ def _local_policy(psi: np.ndarray, theta: np.ndarray, i: int, s: int, size: int,
 
 
 @compiled
-def _average_rows(joint: np.ndarray, P: np.ndarray, chain: np.ndarray) -> None:
-    """P_pi into `chain`, along the rows of P: three times faster than entry by entry at S = 50."""
-    S, A, _ = P.shape
-    for s in range(S):
-        for t in range(S):
-            chain[s, t] = 0.0
-        for a in range(A):
-            weight = joint[s, a]
-            for t in range(S):
-                chain[s, t] += weight * P[s, a, t]
-
-
-@compiled
 def _split(chain: np.ndarray, work: np.ndarray, nu_cdf: np.ndarray, residual_cdf: np.ndarray) -> float:
     """The best one-step minorisation ``chain = eps 1 nu^T + (1 - eps) R`` as cumulative tables; returns eps."""
     S = chain.shape[0]
@@ -220,7 +207,7 @@ def _move_anchor(dynamics: Dynamics, anchor: Anchor, theta: np.ndarray) -> None:
     A = dynamics.P.shape[1]
     anchor.theta[:] = theta
     _policy_tables(dynamics.psi, theta, dynamics.n_actions, anchor.tables, anchor.joint)
-    _average_rows(anchor.joint, dynamics.P, anchor.chain)
+    _chain(anchor.joint, dynamics.P, anchor.chain)
     eps = _split(anchor.chain, anchor.work, anchor.nu_cdf[0], anchor.residual_cdf[0])
     price, steps = N * S * width * (D + ACTION) + S * A * S + 3.0 * S * S, 1
     solving = price + S * S * S / 3.0
@@ -250,7 +237,7 @@ def _solve(dynamics: Dynamics, anchor: Anchor, theta: np.ndarray) -> None:
     """mu_theta by elimination into `law_cdf`; the anchor moves along, at level 0 only, for d_theta's sake."""
     anchor.theta[:] = theta
     _policy_tables(dynamics.psi, theta, dynamics.n_actions, anchor.tables, anchor.joint)
-    _average_rows(anchor.joint, dynamics.P, anchor.chain)
+    _chain(anchor.joint, dynamics.P, anchor.chain)
     _gth(anchor.chain, anchor.work, anchor.law_cdf)
     _accumulate(anchor.law_cdf, anchor.law_cdf)
     anchor.numbers[EPS_ONE] = _split(anchor.chain, anchor.work, anchor.nu_cdf[0], anchor.residual_cdf[0])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from algorithms._inputs import _tables
 from algorithms._sampler import EPS, MOVES, SOLVING, STEPS, Anchor, Dynamics, _move_anchor
-from algorithms.cac import _tables
 from mdp.problem import Problem
 
 SMALL = 8

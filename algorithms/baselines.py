@@ -17,8 +17,9 @@ import xarray as xr
 from jaxtyping import Float
 
 from algorithms._baselines_kernel import _local_actors, _mdac
+from algorithms._inputs import _whole
 from algorithms._run import Seed, one_of, prepare
-from algorithms.cac import CACSteps, _whole
+from algorithms.cac import CACSteps
 from mdp.problem import Problem
 
 BaselineSampling = Literal["single", "double"]

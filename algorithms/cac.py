@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from numbers import Real
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
 from algorithms._cac_kernel import _cac
-from mdp.chain import require_aperiodic, require_irreducible
-from mdp.policy import LogLinearPolicy, joint_probabilities
+from algorithms._cac_lazy_kernel import _cac_lazy
+from algorithms._inputs import _generator, _initial, _require_mixing, _tables, _whole
+from algorithms._sampler_setup import dynamics_of, empty_anchor, prefers_regeneration
+from mdp.policy import LogLinearPolicy
 from mdp.problem import Problem
-from mdp.validate import as_float_array, require_shape
 
 Sampling = Literal["single", "double", "markov", "markov-double"]
 """Where the tuples (s, a, s') come from; see `cac`."""
 
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
+
+Sampler = Literal["solve", "regenerate", "auto"]
+"""How i.i.d. tuples are drawn from the stationary laws; see `cac`."""
+
+SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 
 METRICS = (
     "critic_error_td",
@@ -45,7 +50,7 @@ class CACSteps:
     """Step sizes of zeng2022 Proposition 1: alpha_0 T^-sigma_1 for the actor, beta_0, zeta_0 T^-sigma_2.
 
     Attributes:
-        alpha_0: actor scale, nonnegative (0 freezes the policy).
+        alpha_0: actor scale, nonnegative (0 freezes the policy once shared parameters agree; they still mix).
         beta_0: critic scale, positive.
         zeta_0: reward-model scale, positive.
         sigma_1: actor exponent in (0, 1).
@@ -97,14 +102,17 @@ def cac(
     lambda_0: Float[np.ndarray, "N L"] | None = None,
     n_checkpoints: int = 1,
     metric_every: int = 1,
+    sampler: Sampler = "solve",
 ) -> xr.Dataset:
     """Run CAC for `horizon` iterations with constant steps and return a labelled trace.
 
-    Under the listing's i.i.d. sampling every iteration samples exactly from mu_theta (and d_theta), which are solved
-    for afresh. Under Markovian sampling the states form trajectories that start from the initial law: the
-    critics', and under ``"markov"`` also the actors', moves by P; under ``"markov-double"`` the actors have one of
-    their own whose next state is s' with probability gamma and a fresh start otherwise, so that its stationary law
-    is d_theta (zhang2025 Lemma 4.2), while the actors' TD signal still sees s' ~ P.
+    Under the listing's i.i.d. sampling every iteration samples exactly from mu_theta (and d_theta). They are solved
+    for afresh, or drawn from by regeneration, which needs no solve and is far faster for many states and slow actors
+    (exact too; another random stream, so other bits for a seed). Under Markovian sampling the states form
+    trajectories that start from the initial law: the critics', and under ``"markov"`` also the actors', moves by P;
+    under ``"markov-double"`` the actors have one of their own whose next state is s' with probability gamma and a
+    fresh start otherwise, so that its stationary law is d_theta (zhang2025 Lemma 4.2), while the actors' TD signal
+    still sees s' ~ P.
 
     Args:
         problem: log-linear policy class; any schedule.
@@ -121,6 +129,8 @@ def cac(
         n_checkpoints: how many log-spaced times to report, the last being T.
         metric_every: measure once in every so many iterations, in the middle of each block; time averages are over
             the measured ones.
+        sampler: ``"solve"``; ``"regenerate"`` (i.i.d. sampling only; worth it with thinned metrics); ``"auto"``:
+            regeneration where it mixes fast enough at the start.
 
     Returns:
         Dataset with dimension ``checkpoint`` (coordinate ``t``): each of `METRICS` and `DRIFT_METRICS` as a running
@@ -142,6 +152,10 @@ def cac(
         raise TypeError(f"cac runs on LogLinearPolicy, not {type(problem.policy).__name__}")
     if sampling not in SAMPLINGS:
         raise ValueError(f"sampling is {sampling!r}, not one of {', '.join(map(repr, SAMPLINGS))}")
+    if sampler not in SAMPLERS:
+        raise ValueError(f"sampler is {sampler!r}, not one of {', '.join(map(repr, SAMPLERS))}")
+    if sampler == "regenerate" and sampling.startswith("markov"):
+        raise ValueError(f"sampler 'regenerate' draws from stationary laws; sampling is {sampling!r}")
     horizon, metric_every = _whole("horizon", horizon), _whole("metric_every", metric_every)
     n_checkpoints = _whole("n_checkpoints", n_checkpoints)
     for name, radius in (("radius_omega", radius_omega), ("radius_lambda", radius_lambda)):
@@ -158,14 +172,17 @@ def cac(
     names = METRICS + DRIFT_METRICS
     checkpoints = np.unique(np.geomspace(1, horizon, n_checkpoints + 1).round().astype(np.int64)[1:])
     averages, instants = np.empty((2, len(checkpoints), len(names)))
-    _cac(
-        _generator(seed),
-        *_tables(problem),
-        sampling.endswith("double"),
-        sampling.startswith("markov"),
+    markov, double = sampling.startswith("markov"), sampling.endswith("double")
+    rest = (
         *(alpha, beta, zeta, float(radius_omega), float(radius_lambda)),
         *(theta, omega, lam, checkpoints, metric_every, averages, instants),
     )
+    sampler = "solve" if sampler == "auto" and (markov or not prefers_regeneration(problem, theta)) else sampler
+    if sampler == "solve":
+        _cac(_generator(seed), *_tables(problem), double, markov, *rest)
+    else:
+        sampler, dynamics = "regenerate", dynamics_of(problem)
+        _cac_lazy(_generator(seed), dynamics, empty_anchor(dynamics), *_tables(problem), double, *rest)
     _require_finite(theta, omega, lam, averages)
     data: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for k, name in enumerate(names):
@@ -174,14 +191,9 @@ def cac(
     data["theta"] = (("agent", "parameter"), theta)
     data["omega"] = (("agent", "critic_feature"), omega)
     data["lam"] = (("agent", "reward_feature"), lam)
-    attributes = {"problem": problem.name, "sampling": sampling, "alpha": alpha, "beta": beta, "zeta": zeta}
+    attributes: dict[str, str | float] = {"problem": problem.name, "sampling": sampling, "sampler": sampler}
+    attributes |= {"alpha": alpha, "beta": beta, "zeta": zeta}
     return xr.Dataset(data, coords={"t": (("checkpoint",), checkpoints)}, attrs=attributes)
-
-
-def _whole(name: str, value: float) -> int:
-    if not isinstance(value, Real) or not isfinite(value) or value != int(value) or value < 1:
-        raise ValueError(f"{name} is {value}; it is a whole number of at least 1")
-    return int(value)
 
 
 def _require_finite(theta: np.ndarray, omega: np.ndarray, lam: np.ndarray, averages: np.ndarray) -> None:
@@ -195,43 +207,3 @@ def _require_finite(theta: np.ndarray, omega: np.ndarray, lam: np.ndarray, avera
         )
 
 
-def _generator(seed: int | np.random.SeedSequence | np.random.Generator) -> np.random.Generator:
-    return seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
-
-
-def _initial(name: str, value: np.ndarray | None, shape: tuple[int, int]) -> np.ndarray:
-    if value is None:
-        return np.zeros(shape)
-    array = as_float_array(name, value, 2)
-    require_shape(name, array, shape, "(agents, parameters)")
-    return array.copy()
-
-
-def _tables(problem: Problem) -> tuple[Any, ...]:
-    """What the kernel reads and never writes, in the order of its arguments."""
-    mdp, policy, features = problem.mdp, problem.policy, problem.features
-    assert isinstance(policy, LogLinearPolicy)
-    local_of = np.stack(np.unravel_index(np.arange(mdp.n_joint_actions), mdp.n_actions))
-    return (
-        *(mdp.P, mdp.r, np.ascontiguousarray(mdp.r_bar), mdp.initial, mdp.gamma),
-        mdp.reward_noise == "gumbel",
-        *(_padded(policy), policy.n_shared, np.array(mdp.n_actions, dtype=np.int64), local_of),
-        *(features.phi_state, features.phi_joint, problem.schedule.matrices),
-    )
-
-
-def _padded(policy: LogLinearPolicy) -> np.ndarray:
-    """Policy features as one (N, S, Amax, D) array; the kernel never reads the padding."""
-    S, D = policy.n_states, policy.n_parameters
-    out = np.zeros((len(policy.psi), S, max(policy.n_actions), D))
-    for i, table in enumerate(policy.psi):
-        out[i, :, : table.shape[1]] = table
-    return out
-
-
-def _require_mixing(problem: Problem) -> None:
-    """A softmax policy has full support, so irreducibility and the period do not depend on theta."""
-    uniform = [np.full((problem.mdp.n_states, k), 1.0 / k) for k in problem.mdp.n_actions]
-    P_pi = np.einsum("sa,sat->st", joint_probabilities(uniform), problem.mdp.P)
-    require_irreducible(P_pi, "P_pi")
-    require_aperiodic(P_pi, "P_pi")

@@ -109,7 +109,8 @@ def ode_prediction(
     leading = floor + flow.integral / (alpha * horizon) + local.offset_beta * beta + local.offset_zeta * zeta
     return ActorPrediction(
         horizon, floor, flow.integral, local.offset_beta, local.offset_zeta, leading, alpha * local.noise,
-        closure_average(joint, start, alpha, horizon) if closure else float("nan"), alpha * horizon / flow.time_constant,
+        closure_average(joint, start, alpha, horizon) if closure else float("nan"),
+        alpha * horizon / flow.time_constant,
     )  # fmt: skip
 
 

@@ -117,7 +117,10 @@ def cac_reference(
             "lam": (("agent", "reward_feature"), lam),
         },
         coords={"t": ("checkpoint", times)},
-        attrs={"problem": problem.name, "sampling": sampling, "alpha": alpha, "beta": beta, "zeta": zeta},
+        attrs={
+            "problem": problem.name, "sampling": sampling, "sampler": "solve",
+            "alpha": alpha, "beta": beta, "zeta": zeta,
+        },
     )
 
 

@@ -85,10 +85,10 @@ static void policy_tables(const double *restrict psi, const double *restrict the
 
 static void chain(const double *restrict joint, const double *restrict P, sizes z, double *restrict P_pi) {
     for (int64_t s = 0; s < z.S; s++) {
-        for (int64_t t = 0; t < z.S; t++) {
-            double total = 0.0;
-            for (int64_t a = 0; a < z.A; a++) total += joint[s * z.A + a] * P[(s * z.A + a) * z.S + t];
-            P_pi[s * z.S + t] = total;
+        for (int64_t t = 0; t < z.S; t++) P_pi[s * z.S + t] = 0.0;
+        for (int64_t a = 0; a < z.A; a++) {
+            const double weight = joint[s * z.A + a];
+            for (int64_t t = 0; t < z.S; t++) P_pi[s * z.S + t] += weight * P[(s * z.A + a) * z.S + t];
         }
     }
 }
@@ -157,7 +157,19 @@ static void visitation(const double *restrict P_pi, const double *restrict initi
         for (int64_t t = 0; t < S; t++) work[s * S + t] = -gamma * P_pi[t * S + s];
         work[s * S + s] += 1.0;
     }
-    solve_in_place(work, law, S);
+    for (int64_t k = S - 1; k > 0; k--) {
+        const double inverse = 1.0 / work[k * S + k];
+        for (int64_t i = 0; i < k; i++) {
+            const double factor = work[i * S + k] * inverse;
+            for (int64_t j = 0; j < k; j++) work[i * S + j] -= factor * work[k * S + j];
+            law[i] -= factor * law[k];
+        }
+    }
+    for (int64_t k = 0; k < S; k++) {
+        double value = law[k];
+        for (int64_t j = 0; j < k; j++) value -= work[k * S + j] * law[j];
+        law[k] = value / work[k * S + k];
+    }
 }
 
 static void mix(const double *restrict W, const double *restrict values, int64_t N, int64_t D, int64_t columns,

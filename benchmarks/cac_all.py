@@ -23,8 +23,8 @@ import numpy as np
 
 from algorithms import CACSteps
 from algorithms._cac_lazy_kernel import _cac_lazy
+from algorithms._inputs import _tables
 from algorithms._sampler_setup import dynamics_of, empty_anchor
-from algorithms.cac import _tables
 from benchmarks import cac_jax
 from benchmarks.cac_c import TOLERANCE, Loop, NoCompilerError, Run, compiled, in_numba, random_dense, trajectory_gap
 from benchmarks.cac_numpy import in_numpy
@@ -35,6 +35,9 @@ HORIZON = 20_000
 """Of the loops that are fast; its steps are those of Theorem 3 for this horizon. NumPy stops at the last three."""
 
 SHORT = 200
+PATIENCE = 60.0
+"""Seconds a process of NumPy or JAX may take; ours: they take about eight."""
+
 REPETITIONS = 11
 Z_LIMIT = 5.0
 
@@ -82,15 +85,20 @@ def numpy_microseconds(problem: Problem) -> float:
 
 
 def worker(kind: str, size: str) -> float:
-    """What a pinned process of its own measures: ``numpy`` or ``jax``."""
+    """What a pinned process of its own does: time ``numpy`` or ``jax``, or ``check`` the law of JAX."""
     problem = random_dense(*SIZES[size])
+    if kind == "check":
+        return check_jax(problem)
     if kind == "numpy":
         return numpy_microseconds(problem)
     return cac_jax.microseconds(problem, CACSteps().at(HORIZON))
 
 
 def elsewhere(kind: str, size: str, cores: list[int], processes: int = 1) -> float:
-    """`worker` in fresh processes, process k on ``cores[k]`` if there are several; the slowest one's time."""
+    """`worker` in fresh processes, process k on ``cores[k]`` if there are several; the slowest one's answer.
+
+    NaN where they do not finish in `PATIENCE` seconds: batched solutions in JAX 0.10 sometimes hang on two cores.
+    """
     command = [sys.executable, "-m", "benchmarks.cac_all", kind, size]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     running = []
@@ -100,7 +108,13 @@ def elsewhere(kind: str, size: str, cores: list[int], processes: int = 1) -> flo
             subprocess.Popen([*command, allowed], stdout=subprocess.PIPE, text=True, env=environment,
                              cwd=Path(__file__).resolve().parents[1])
         )  # fmt: skip
-    outputs = [process.communicate()[0] for process in running]
+    try:
+        outputs = [process.communicate(timeout=PATIENCE)[0] for process in running]
+    except subprocess.TimeoutExpired:
+        for process in running:
+            process.kill()
+            process.wait()
+        return float("nan")
     if any(process.returncode for process in running):
         raise RuntimeError(f"the {kind} benchmark failed at {size}")
     return max(float(output.split()[-1]) for output in outputs)
@@ -185,7 +199,7 @@ def main() -> int:
                 problem = random_dense(*shape)
                 check(problem, c_loop)
                 if cac_jax.available():
-                    check_jax(problem)
+                    elsewhere("check", size, usable[:1])
                 for cores in range(1, len(usable) + 1):
                     missed += row(size, cores, usable[:cores], loops, problem)
     except NoCompilerError as error:
@@ -205,6 +219,9 @@ def row(size: str, cores: int, allowed: list[int], loops: dict[str, Loop], probl
     rows["NumPy"] = elsewhere("numpy", size, allowed, processes=cores)
     if cac_jax.available():
         rows["JAX"] = elsewhere("jax", size, allowed)
+        if np.isnan(rows["JAX"]):
+            del rows["JAX"]
+            print(f"JAX hung at {size} on {cores} cores", file=sys.stderr)
     columns = ("C", "numba", "regenerate", "NumPy", "JAX")
     cells = "".join(f"{rows[name]:9.2f}" if name in rows else f"{'-':>9}" for name in columns)
     print(f"{size:22}{cores:6d}{cells}", flush=True)

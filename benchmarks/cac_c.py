@@ -22,7 +22,8 @@ import numpy as np
 
 from algorithms import METRICS, CACSteps
 from algorithms._cac_kernel import _cac
-from algorithms.cac import DRIFT_METRICS, _tables
+from algorithms._inputs import _tables
+from algorithms.cac import DRIFT_METRICS
 from mdp.features import Features
 from mdp.instances import ring3
 from mdp.model import FiniteMDP

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from algorithms.cac import _tables
+from algorithms._inputs import _tables
 from mdp.problem import Problem
 
 SEEDS = 128

@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 from algorithms import CACSteps
-from algorithms.cac import _tables
+from algorithms._inputs import _tables
 from benchmarks.cac_c import Run
 from mdp.problem import Problem
 

@@ -22,7 +22,7 @@ from mdp.chain import PeriodicChainError, ReducibleChainError, stationary_law
 from mdp.exact import exact
 from mdp.families import random_problem
 from mdp.features import Features
-from mdp.instances import coordination_game, ring3, ring3_nonrealisable
+from mdp.instances import coordination_game, garnet, ring3, ring3_nonrealisable
 from mdp.model import FiniteMDP
 from mdp.networks.schedule import Schedule, full_average
 from mdp.policy import LogLinearPolicy
@@ -513,3 +513,27 @@ def test_a_policy_that_underflows_says_so() -> None:
     theta_0 = np.array([[0.0, 0.0, -2000.0, 0.0]] * 2)
     with pytest.raises(FloatingPointError, match=r"critic_error_td.* underflow"):
         cac(tabular(P), 10, 0, theta_0=theta_0)
+
+
+def test_regeneration_is_another_stream_of_the_same_algorithm() -> None:
+    problem, steps = ring3(), CACSteps(alpha_0=0.5, beta_0=0.5, zeta_0=0.5)
+    options = {"steps": steps, "metric_every": 50}
+    one = cac(problem, 400, 3, sampler="regenerate", **options)
+    assert one.attrs["sampler"] == "regenerate"
+    assert one.identical(cac(problem, 400, 3, sampler="regenerate", **options))
+    assert not np.array_equal(one["theta"], cac(problem, 400, 3, **options)["theta"])
+
+
+def test_auto_solves_where_regeneration_does_not_pay() -> None:
+    assert cac(ring3(), 10, 0, sampler="auto").attrs["sampler"] == "solve"  # three states: elimination is cheap
+    assert cac(garnet(20, 2, 20, 2, 0), 10, 0, sampler="auto").attrs["sampler"] == "regenerate"
+    assert cac(ring3(), 10, 0, sampler="auto", sampling="markov").attrs["sampler"] == "solve"
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"sampler": "alias"}, "sampler is 'alias'"),
+    ({"sampler": "regenerate", "sampling": "markov"}, "draws from stationary laws; sampling is 'markov'"),
+])
+def test_unknown_samplers_are_errors(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        cac(ring3(), 10, 0, **options)
