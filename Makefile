@@ -23,8 +23,11 @@ lint: $(READY)
 notebooks: $(READY)
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 notebooks
 
-bench: $(READY) ## the CAC kernel against C; exact quantities at size against SciPy and QuantEcon
+bench: $(READY) ## CAC against C, NumPy and JAX; samplers; exact moments; exact quantities at size against SciPy and QuantEcon
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.cac_all
+	$(BIN)/python -m benchmarks.samplers
+	$(BIN)/python -m benchmarks.moments
 	$(BIN)/python -m benchmarks.exact_dense
 	$(BIN)/python -m benchmarks.exact_large --agents 2
 
