@@ -3,6 +3,7 @@
 from algorithms.baselines import ConstantSteps, dac, iac, mdac
 from algorithms.cac import DRIFT_METRICS, METRICS, SAMPLINGS, CACSteps, cac
 from algorithms.drift import drift_coefficients
+from algorithms.neural import actor_critic
 from algorithms.prediction import asymptoticity, ode_prediction
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "SAMPLINGS",
     "CACSteps",
     "ConstantSteps",
+    "actor_critic",
     "asymptoticity",
     "cac",
     "dac",

@@ -23,8 +23,8 @@ import numpy as np
 
 from algorithms.neural import PRINTED, CriticNetwork, Loop, Steps
 from algorithms.neural._critics import network_arrays
-from algorithms.neural._kernels import Environment
 from algorithms.neural._policies import policy_arrays
+from algorithms.neural._state import Environment
 from algorithms.neural.loop import gossip_matrix, plan_of
 from benchmarks.cac_c import NoCompilerError, _argument, _pcg64_words, random_dense
 from mdp.problem import Problem

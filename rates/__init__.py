@@ -13,6 +13,7 @@ from rates.fit import (
     power_at,
 )
 from rates.moments import critic_slopes, leading_coefficients, linear_moments, step_range
+from rates.recursion import GapRecursion
 from rates.sweep import (
     SweepConfigurationError,
     SweepInterrupted,
@@ -30,6 +31,7 @@ from rates.sweep import (
 __all__ = [
     "ExponentCertificate",
     "FloorFit",
+    "GapRecursion",
     "Power",
     "RateFit",
     "RateOutcome",
