@@ -35,7 +35,7 @@ from algorithms._sampler import (
     _regenerate,
 )
 from algorithms._sampler_setup import describe, dynamics_of, empty_anchor, prefers_regeneration
-from algorithms.cac import _tables
+from algorithms._inputs import _tables
 from mdp.exact import exact
 from mdp.families import random_problem, random_rational_point
 from mdp.features import Features

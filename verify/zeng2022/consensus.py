@@ -17,13 +17,16 @@ from verify.identities import largest
 from verify.networks import ROUNDING, Bound, random_schedule
 
 
-@statement("zeng2022", "consensus")
+@statement("zeng2022", "consensus", uses=("assumption-1", "assumption-2"))
 def consensus() -> tuple[Variant, ...]:
     r"""Under Assumptions 1-2 repeated averaging brings the shared parameters to a common vector, geometrically.
 
     .. math:: \tilde\theta^s_t = W_t\, \theta^s_t, \qquad
         \|Q\, W_{t+B-1} \cdots W_t\, \theta\| \le \rho\, \|Q\, \theta\|, \quad \rho < 1, \quad
         Q = I - \tfrac1N 1 1^T
+
+    Hypotheses: Assumptions 1 and 2: doubly stochastic weights with least entry c, graphs connected over windows of B
+    rounds.
 
     True as printed for the averaging itself (with the actor's gradient steps the shared parameters agree only up
     to O(alpha)). The cited factor per window (Nedic, Olshevsky, Ozdaglar and Tsitsiklis, 2009) is
@@ -38,6 +41,9 @@ def consensus() -> tuple[Variant, ...]:
     path ``I - c L``. Vectors of mean zero are nonnegative combinations of indicators of their top sets (up to
     constants), so ``y^T Phi x`` is at most the same form of the lazy path at the sorted vectors, whose norm on mean
     zero is ``1 - 4 c sin^2(pi / 2N)`` for c up to 1/2. The lazy path itself attains it (c up to 1/3, or N = 2).
+
+    Consequence: the disagreement terms of Propositions 1 and 2 are of the order of the step sizes, as their proofs
+    need.
     """
     return (
         printed(

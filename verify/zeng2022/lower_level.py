@@ -27,8 +27,13 @@ def eq_6() -> tuple[Variant, ...]:
     .. math:: \arg\min_\lambda \mathbb{E}\Big[\Big(\tfrac1N \sum_i r_i - \varphi^T\lambda\Big)^2\Big]
         = \arg\min_\lambda \sum_{i=1}^N \mathbb{E}\big[(r_i - \varphi^T\lambda)^2\big]
 
+    Hypotheses: none: any law, any features, any number of agents.
+
     True as printed, as sets, for any number of agents, any law and any features. For every real x,
     ``sum_i (r_i - x)^2 = N (r_bar - x)^2 + (sum_i r_i^2 - N r_bar^2)``, and the last bracket does not contain x.
+
+    Consequence: local regressions with consensus have the right common target, so the reward part of Theorem 3 aims
+    at what it says.
     """
     return (
         printed(
@@ -50,9 +55,14 @@ def eq_7() -> tuple[Variant, ...]:
     .. math:: \arg\min_\omega \mathbb{E}\Big[\Big(\tfrac1N\sum_i r_i + \gamma \hat V(s') - \hat V(s)\Big)^2\Big]
         = \arg\min_\omega \sum_{i=1}^N \mathbb{E}\big[(r_i + \gamma \hat V(s') - \hat V(s))^2\big]
 
+    Hypotheses: none: any law, any features, any number of agents.
+
     True as printed, by the same identity as Eq. (6) with ``x = V^(s) - gamma V^(s')``, which no agent's reward
     enters. Whether that minimiser deserves the name of the mean squared Bellman error is another statement:
     the expectation over s' stands outside the square here, and the further reading shows that this matters.
+
+    Consequence: the split over agents is right; what is wrong with (7a) is not the split but that the TD update does
+    not minimise it (`eq-13-target`).
     """
     return (
         printed(
@@ -163,12 +173,14 @@ def two_state_chain() -> RationalPoint:
     )
 
 
-@statement("zeng2022", "eq-13-target")
+@statement("zeng2022", "eq-13-target", uses=("eq-7", "eq-7-msbe"))
 def eq_13_target() -> tuple[Variant, ...]:
     r"""For a fixed policy the critic update settles at omega* of Eq. (7a).
 
     .. math:: \omega_{i,t+1} = \Pi_{R_\omega}\big(\tilde\omega_{i,t} + \beta_t\, \delta_{i,t}\, \phi(s_t)\big),
         \qquad \delta_{i,t} = r_{i,t} + \gamma \phi(s_{t+1})^T\omega_{i,t} - \phi(s_t)^T\omega_{i,t}
+
+    Hypotheses: a fixed policy, Assumptions 1 to 4, and a projection radius that contains the target.
 
     The update is TD(0), a semi-gradient: its mean ``E[delta phi]`` vanishes at the fixed point of the projected
     Bellman equation, ``omega_td``. The gradient of (7a) carries ``phi(s) - gamma phi(s')`` instead of
@@ -182,6 +194,9 @@ def eq_13_target() -> tuple[Variant, ...]:
     O(beta) away when their rewards differ. It needs a projection radius that contains omega_td.
 
     For Theorem 3 this means that the critic error converges only if omega* is read as the TD fixed point.
+
+    Consequence: in Theorem 3 and Corollary 1 the critic error converges only if omega* is read as the TD fixed point;
+    with (7a) as displayed their first displays are false.
     """
     return (
         printed(

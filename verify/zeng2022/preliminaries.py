@@ -27,8 +27,12 @@ def eq_1() -> tuple[Variant, ...]:
 
     .. math:: V_{\pi_\theta}(s) := \mathbb{E}\Big[\sum_{t=0}^{\infty} \gamma^t \bar r(s_t, a_t) \,\Big|\, s_0 = s\Big]
 
+    Hypotheses: a finite MDP with bounded rewards and gamma below one.
+
     A definition; what is checked is that it is the V this suite computes. The first T terms of the series add
     up to ``V - gamma^T P_pi^T V`` exactly, so the series converges to V geometrically.
+
+    Consequence: every later quantity rests on this V; the suite's V is the paper's.
     """
     return (
         printed(
@@ -57,15 +61,19 @@ def _series_gap(view: Exact, offset: int) -> np.ndarray:
     return gap
 
 
-@statement("zeng2022", "eq-2")
+@statement("zeng2022", "eq-2", uses=("eq-1",))
 def eq_2() -> tuple[Variant, ...]:
     r"""V satisfies the Bellman equation in every state.
 
     .. math:: V_{\pi_\theta}(s) = \mathbb{E}_{a \sim \pi_\theta(\cdot|s),\, s' \sim P(\cdot|s,a)}
         \big[\bar r(s,a) + \gamma V_{\pi_\theta}(s')\big]
 
+    Hypotheses: a finite MDP and a fixed joint policy.
+
     True as printed. The right-hand side is summed over actions and successors one by one, apart from the
     linear solve that gives V.
+
+    Consequence: the linear solve behind every exact value here is justified.
     """
     return (
         printed(
@@ -95,15 +103,19 @@ def _backup(view: Exact, gamma: float | fmpq) -> np.ndarray:
     return residual
 
 
-@statement("zeng2022", "eq-3")
+@statement("zeng2022", "eq-3", uses=("eq-1",))
 def eq_3() -> tuple[Variant, ...]:
     r"""The objective is the initial law's value, and the discounted sum of the mean local reward.
 
     .. math:: J(\theta) = \mathbb{E}_{s \sim \eta}[V_{\pi_\theta}(s)]
         = \mathbb{E}\Big[\sum_{t=0}^{\infty} \frac{\gamma^t}{N} \sum_{i=1}^N r_i(s_t, a_t)\Big]
 
+    Hypotheses: a finite MDP; d is the normalised visitation of Sec. 2.
+
     True as printed. Three computations: the initial law against V; the mean of the agents' own values, each
     from its own linear system; the reward under the visitation over 1 - gamma.
+
+    Consequence: the team objective splits over agents, which is what lets each of them work with its own reward.
     """
     return (
         printed(
@@ -140,16 +152,21 @@ def _by_visitation(view: Exact, normalised: bool = True) -> Any:
     return view.J - (total / (1 - view.gamma) if normalised else total)
 
 
-@statement("zeng2022", "eq-4")
+@statement("zeng2022", "eq-4", uses=("eq-3",))
 def eq_4() -> tuple[Variant, ...]:
     r"""The policy gradient.
 
     .. math:: \nabla J(\theta) := \frac{1}{1-\gamma} \mathbb{E}_{s \sim d_\theta,\, a \sim \pi_\theta(\cdot|s),\,
         s' \sim P(\cdot|s,a)} \big[(\bar r(s,a) + \gamma V_{\pi_\theta}(s')) \nabla_\theta \log \pi_\theta(a|s)\big]
 
+    Hypotheses: the policy is differentiable with positive probabilities where scores are taken; states follow d.
+
     True as printed, with d normalised as in Sec. 2. The right-hand side is compared with the gradient obtained
     by differentiating the linear solve (exactly), and with finite differences of J. The controls matter for
     what follows: Algorithm 1 samples states from mu and does not carry the factor 1/(1 - gamma).
+
+    Consequence: the actor of Theorem 3 samples from mu, not d, and leaves out 1/(1 - gamma): the first costs a bias
+    (eps_sp), the second a scale.
     """
     return (
         printed(

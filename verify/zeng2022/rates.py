@@ -59,12 +59,14 @@ PRINTED_SIGMA = {"sigma_1": Fraction(3, 5), "sigma_2": Fraction(2, 5)}
 """Theorem 3's choice."""
 
 
-@statement("zeng2022", "step-sizes")
+@statement("zeng2022", "step-sizes", uses=("proposition-1", "proposition-2"))
 def step_sizes() -> tuple[Variant, ...]:
     r"""The step exponents 3/5 and 2/5 make the bounds of Propositions 1-2 decay fastest, like T^(-2/5).
 
     .. math:: (\sigma_1, \sigma_2) = (\tfrac35, \tfrac25) = \arg\max_{0<\sigma_2<\sigma_1<1}\ \min_k\, (-e_k(\sigma)),
         \qquad \max = \tfrac25
+
+    Hypotheses: the powers of T in Propositions 1 and 2, taken as they stand.
 
     True, and the maximiser is unique. Weights 2/5, 2/5 and 1/5 on the terms ``T^(-1+sigma_1)``, ``T^(-sigma_2)``
     and ``T^(-2 sigma_1 + 2 sigma_2)`` make a combination of their exponents that is the constant -2/5, so no choice
@@ -72,6 +74,8 @@ def step_sizes() -> tuple[Variant, ...]:
 
     It is the *actor's* terms that force it: Proposition 1 alone would allow T^(-1/2) (sigma_2 = 1/2, sigma_1 from
     3/4), at the price of an actor bound no better than T^(-1/4).
+
+    Consequence: given the two propositions, the rate T^(-2/5) of Theorem 3 is the best that they allow.
     """
     return (
         printed(
@@ -112,12 +116,15 @@ def _certified(context: Context, best: ExponentCertificate) -> tuple[Evidence, .
     return rate, at_optimum, unique
 
 
-@statement("zeng2022", "theorem-3-critic")
+@statement("zeng2022", "theorem-3-critic", uses=("proposition-1", "step-sizes", "eq-13-target", "assumption-6"))
 def theorem_3_critic() -> tuple[Variant, ...]:
     r"""The time-averaged critic error of CAC decays like T^(-2/5).
 
     .. math:: \frac1T \sum_{t=0}^{T-1} \sum_{i=1}^N \Big(\mathbb{E}\|\omega_{i,t} - \omega^*(\theta_t)\|^2
         + \mathbb{E}\|\lambda_{i,t} - \lambda^*(\theta_t)\|^2\Big) = O(T^{-2/5})
+
+    Hypotheses: Assumptions 1 to 6 (the last two not at hand), the step exponents 3/5 and 2/5, and projection radii
+    that contain the targets.
 
     With omega* as displayed in (7a), or as the minimiser of the Bellman residual that the text names, the left
     side tends to a positive constant: already on the two-state chain with a single action, where no policy
@@ -131,6 +138,9 @@ def theorem_3_critic() -> tuple[Variant, ...]:
     the critic's system must stay away from zero along the run; linear independence of the features and uniform
     mixing do not give that by themselves (a softmax policy may starve a state of visits). Assumptions 5-6 of the
     paper, which might, are in a technical report that is not at hand.
+
+    Consequence: the first display of the main theorem needs another omega* than the paper defines; with it, the rate
+    is right and attained.
     """
     return (
         printed(lambda c: _constant_limit("td_error"), "omega* of Eq. (7a) as displayed", "td-error"),
@@ -226,7 +236,10 @@ def _radius_too_small() -> Evidence:
     )
 
 
-@statement("zeng2022", "theorem-3-actor")
+@statement(
+    "zeng2022", "theorem-3-actor",
+    uses=("proposition-2", "step-sizes", "eq-10-direction", "mismatch-inevitable", "approximation-inevitable"),
+)  # fmt: skip
 def theorem_3_actor() -> tuple[Variant, ...]:
     r"""The time-averaged stationarity violation of CAC is O(T^(-2/5)) plus errors of approximation and sampling.
 
@@ -234,6 +247,8 @@ def theorem_3_actor() -> tuple[Variant, ...]:
         + N\,\mathbb{E}\|\nabla_{\theta^s}J(\theta_t)\|^2
         + \sum_{i=1}^N \mathbb{E}\|\nabla_{\theta^p_i}J(\theta_t)\|^2\Big)
         = O(T^{-2/5}) + O(\varepsilon_{app} + \varepsilon_{sp})
+
+    Hypotheses: as the first display; eps_app and eps_sp are read as squared biases of the expected direction.
 
     eps_app and eps_sp are defined in a technical report that is not at hand. Taken literally ("there exist two
     constants") the display is satisfied by any bounded algorithm, so they are read here as the squared biases of the
@@ -244,6 +259,9 @@ def theorem_3_actor() -> tuple[Variant, ...]:
     as the runs can tell: the part above the floor decays at least like T^(-2/5), and on ring3-nonrealisable the
     average stays below its floor. What cannot be decided here is whether the paper's own eps_app and eps_sp bound
     these biases.
+
+    Consequence: CAC stops at a neighbourhood whose size is exactly the bias of its expected direction; the T-term is
+    no slower than claimed.
     """
     return (
         printed(
@@ -266,15 +284,19 @@ def theorem_3_actor() -> tuple[Variant, ...]:
     )
 
 
-@statement("zeng2022", "corollary-1-critic")
+@statement("zeng2022", "corollary-1-critic", uses=("theorem-3-critic", "algorithm-2"))
 def corollary_1_critic() -> tuple[Variant, ...]:
     r"""With double sampling the critic error still decays like T^(-2/5).
 
     .. math:: \frac1T \sum_{t=0}^{T-1} \sum_{i=1}^N \Big(\mathbb{E}\|\omega_{i,t} - \omega^*(\theta_t)\|^2
         + \mathbb{E}\|\lambda_{i,t} - \lambda^*(\theta_t)\|^2\Big) = O(T^{-2/5})
 
+    Hypotheses: as Theorem 3, with the second sample from d for the actor.
+
     As Theorem 3's first display: refuted for omega* as displayed in (7a) and for the Bellman residual reading,
     consistent for the TD fixed point. The second sample enters the actor only.
+
+    Consequence: double sampling changes nothing for the critic, neither its rate nor the trouble with omega*.
     """
     return (
         printed(lambda c: _constant_limit("td_error"), "omega* of Eq. (7a) as displayed", "td-error"),
@@ -299,13 +321,16 @@ def corollary_1_critic() -> tuple[Variant, ...]:
     )
 
 
-@statement("zeng2022", "corollary-1-actor")
+@statement("zeng2022", "corollary-1-actor", uses=("theorem-3-actor", "algorithm-2", "unbiased-actor"))
 def corollary_1_actor() -> tuple[Variant, ...]:
     r"""With double sampling the sampling error is gone from the stationarity violation.
 
     .. math:: \frac1T \sum_{t=0}^{T-1} \Big(\mathbb{E}\|Q\,\theta^s_t\|^2
         + N\,\mathbb{E}\|\nabla_{\theta^s}J(\theta_t)\|^2
         + \sum_{i=1}^N \mathbb{E}\|\nabla_{\theta^p_i}J(\theta_t)\|^2\Big) = O(T^{-2/5}) + O(\varepsilon_{app})
+
+    Hypotheses: as Theorem 3, with the second sample from d for the actor; features that represent V and the reward
+    for a zero floor.
 
     Consistent where the features represent V and the reward (eps_app = 0 under any definition): the floor is zero
     and the whole violation decays at least like T^(-2/5). The control is the same claim for single sampling, whose
@@ -315,6 +340,8 @@ def corollary_1_actor() -> tuple[Variant, ...]:
     A hypothesis is needed and not in the statement: the projection radii must contain omega* and lambda*. With one
     state, two actions, r = (-1, -2), tabular features and R_lambda^2 = 1/2 the projected model (-1/2, -1/2) gives
     no actor direction at p = (3/4, 1/4), a stable point where grad J is not zero, although eps_app = 0.
+
+    Consequence: double sampling removes the sampling bias as claimed; what is left is approximation.
     """
     return (
         printed(

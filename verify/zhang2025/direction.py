@@ -20,13 +20,15 @@ REPAIRED = DirectionReading(data="restart", critic="original", form="advantage",
 """The reading that is exactly (1 - gamma) grad J; `repaired` in the ledger."""
 
 
-@statement("zhang2025", "algorithm-1-direction")
+@statement("zhang2025", "algorithm-1-direction", uses=("eq-3", "eq-4", "lemma-4.3", "restart-kernel"))
 def algorithm_1_direction() -> tuple[Variant, ...]:
     r"""The gossiped TD errors times the scores estimate the policy gradient direction of Lemma 4.3.
 
     .. math:: \delta_{t,l}^i = \hat Q(s_{t,l}, a_{t,l}; W_t^i) - r_{t,l+1}^i
         - \gamma \hat Q(s_{t,l+1}, a_{t,l+1}; W_t^i),
         \qquad d_t^i = \frac1M \sum_{l=0}^{M-1} \tilde\delta_{t,l}^i\, \psi_{t,l}^i
+
+    Hypotheses: an exact critic, exact gossip and stationary data, so that only the direction itself is on trial.
 
     Computed with an exact critic, exact gossip and stationary data, for every reading: the kernel that generates
     the data, the kernel whose Q the critic is, the form of the TD error, its sign.
@@ -44,6 +46,9 @@ def algorithm_1_direction() -> tuple[Variant, ...]:
 
     For Theorem 5.10: the bound on ``||h - g||`` replaces delta by the advantage under the expectation (Eq. 30),
     which is where the printed direction and the gradient part.
+
+    Consequence: Theorem 5.10 bounds the distance between this direction and grad J; with a perfect critic that
+    distance is |grad J| itself, so no term of the theorem can make the printed algorithm ascend.
     """
     return (
         *(_variant(r) for r in READINGS),

@@ -26,11 +26,13 @@ LARGEST_N = 64
 """Agents up to which the closing inequality is enclosed; beyond, the docstring's induction takes over."""
 
 
-@statement("zhang2025", "consensus-rate")
+@statement("zhang2025", "consensus-rate", uses=("definition-4.1", "assumption-5.1"))
 def consensus_rate() -> tuple[Variant, ...]:
     r"""Rows of A^t approach the average like (1 - eta^(N-1))^t.
 
     .. math:: \big\| (A^{t})_{i,:} - \tfrac1N 1^T \big\| = O\big((1 - \eta^{N-1})^{t}\big)
+
+    Hypotheses: Assumption 5.1, and a connected graph, which the paper does not ask for.
 
     Quoted from Nedic and Ozdaglar (2009), whose Proposition 1 gives, entrywise,
     ``2 (1 + eta^-B0) / (1 - eta^B0) (1 - eta^B0)^(t / B0)`` with ``B0 = (N - 1) B``: the exponent there is t / B0. The
@@ -46,6 +48,9 @@ def consensus_rate() -> tuple[Variant, ...]:
     true from there by induction. The program encloses N up to 64 in interval arithmetic as well.
 
     It would fail for time-varying matrices that are connected only over windows (see the reading).
+
+    Consequence: terms (5) of Theorem 5.10 have a true rate on connected graphs, a pessimistic one for many agents;
+    without connectedness they do not decay.
     """
     return (
         printed(_unconnected, "Assumption 5.1 as printed, which does not ask for a connected graph", "literal"),

@@ -17,18 +17,22 @@ from verify.evidence import Evidence, Relation, exact_evidence
 from verify.identities import exact_identity, float_identity, misalignment, problem_witness, rational_points
 
 
-@statement("zhang2025", "lemma-4.2")
+@statement("zhang2025", "lemma-4.2", uses=("restart-kernel", "b1-recursion"))
 def lemma_4_2() -> tuple[Variant, ...]:
     r"""Under the restart kernel the stationary law is the normalised discounted visitation.
 
     .. math:: \eta(s) := \sum_{t=0}^\infty \gamma^t\, \mathbb{P}_{\pi_\theta}(s_0 \to s, t), \qquad
         \nu(s) = (1-\gamma)\, \eta(s)
 
+    Hypotheses: gamma below one; the chain may be reducible.
+
     True as printed, with eta counted along the *original* chain, as Appendix B.1 does: stationarity under the
     restart kernel reads ``nu = gamma nu P_pi + (1 - gamma) s0``, that is ``nu (I - gamma P_pi) = (1 - gamma) s0``,
     which has one solution, ``(1 - gamma) eta``. So nu is unique even if the original chain is reducible; states
     that s0 never leads to get probability zero. nu is computed by elimination on the restart chain and eta by a
     linear solve on the original one. The control counts eta along the restart chain itself.
+
+    Consequence: restart data have the law that the policy gradient needs; this part of the construction is sound.
     """
     return (
         printed(
@@ -55,12 +59,14 @@ def _law_gap(view: Exact) -> np.ndarray:
     return gap
 
 
-@statement("zhang2025", "lemma-4.3")
+@statement("zhang2025", "lemma-4.3", uses=("lemma-4.2", "b2-gradient", "eq-4"))
 def lemma_4_3() -> tuple[Variant, ...]:
     r"""The policy gradient is proportional to the expected score times advantage under nu.
 
     .. math:: \nabla_{\theta^i} J(\theta) \propto \mathbb{E}_{s \sim \nu(\theta),\, a \sim \pi_\theta}
         \big[\nabla_{\theta^i} \log \pi_{\theta^i}(a^i|s)\, \mathrm{Adv}_\theta(s,a)\big]
+
+    Hypotheses: the policy is differentiable; which kernel J and Q belong to is left open by the paper.
 
     The paper defines one kernel, ``P = gamma P_original + (1 - gamma) s0``, and Eq. (3) takes its expectation under
     it, while Appendix B uses the original one. The two readings differ.
@@ -72,6 +78,9 @@ def lemma_4_3() -> tuple[Variant, ...]:
     original one discounted by gamma^2: ``Adv_restart = Adv`` at gamma^2 and ``J_restart = (1 + gamma) J`` at
     gamma^2, so the right law would be the visitation at gamma^2, and nu is the one at gamma. The two sides need
     not even have a positive inner product. Mixing J of the original with Q of the restart kernel fails as well.
+
+    Consequence: the proof of Theorem 5.10 needs J and Q of the original kernel and data of the restart kernel: two
+    kernels, where Sec. 3.1 defines one.
     """
     return (
         printed(
