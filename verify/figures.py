@@ -21,11 +21,18 @@ from matplotlib.figure import Figure as Canvas
 
 from rates.fit import RateFit
 from verify.claim import Kind
-from verify.evidence import Number, Relation, exact_text
+from verify.evidence import Number, Relation, Verdict, exact_text
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#595959"
 # Okabe and Ito (2008), and a grey of contrast 7:1 on white
+
+TONES = {
+    Verdict.PROVED: "good", Verdict.HOLDS: "good", Verdict.CONSISTENT: "good",
+    Verdict.REFUTED: "bad", Verdict.UNSATISFIABLE: "bad", Verdict.VACUOUS: "bad",
+    Verdict.AMBIGUOUS: "open", Verdict.INCONCLUSIVE: "open", Verdict.OUT_OF_SCOPE: "aside",
+}  # fmt: skip
+"""Colour class of a verdict on the page and in figures; name and sign stand beside it."""
 
 MARKS = {
     Kind.PRINTED: (BLUE, "o"),

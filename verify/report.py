@@ -15,24 +15,20 @@ from itertools import groupby
 from pathlib import Path
 
 import jinja2
+import networkx as nx
+from markupsafe import Markup
 
 from rates.sweep import save
 from verify.claim import Kind
 from verify.context import Context
 from verify.dependencies import dependency_graph, leans_on
 from verify.evidence import Relation, Rigor, Scope, Verdict, judge
-from verify.figures import Figure, Strip, rate_figure, strip_figure
+from verify.figures import TONES, Figure, Strip, rate_figure, strip_figure
+from verify.graph_figure import graph_figure
 from verify.ledger import known_keys
 from verify.markup import exact_or_text, inline, matrices, number, prose
 from verify.mathml import mathml
 from verify.runner import ClaimResult, VariantResult
-
-TONES = {
-    Verdict.PROVED: "good", Verdict.HOLDS: "good", Verdict.CONSISTENT: "good",
-    Verdict.REFUTED: "bad", Verdict.UNSATISFIABLE: "bad", Verdict.VACUOUS: "bad",
-    Verdict.AMBIGUOUS: "open", Verdict.INCONCLUSIVE: "open", Verdict.OUT_OF_SCOPE: "aside",
-}  # fmt: skip
-"""Colour class of a verdict; the badge also carries its name and a sign."""
 
 RELATIONS = {
     Relation.AT_MOST: "≤", Relation.AT_LEAST: "≥", Relation.EQUAL: "=",
@@ -90,6 +86,21 @@ class Section:
 
 
 @dataclass(frozen=True)
+class PlacedGraph:
+    """The picture of what rests on what in a paper.
+
+    Attributes:
+        anchor: fragment of its address.
+        placed: the figure beside the page.
+        inline: the same with links to the statements, to be put into the page.
+    """
+
+    anchor: str
+    placed: PlacedFigure
+    inline: Markup
+
+
+@dataclass(frozen=True)
 class DataFile:
     """A dataset beside the page.
 
@@ -132,10 +143,12 @@ def write_report(results: Sequence[ClaimResult], context: Context, out: Path) ->
     ]
     page = _environment().get_template("report.html.j2")
     by_paper = [(paper, list(group)) for paper, group in groupby(sections, lambda s: s.result.claim.paper)]
+    anchors = {s.result.claim.key: s.anchor for s in sections}
     text = page.render(
         sections=sections,
-        anchors={s.result.claim.key: s.anchor for s in sections},
+        anchors=anchors,
         by_paper=by_paper,
+        graphs=_graphs(graph, verdicts, anchors, out, names),
         counts=_counts(results),
         verdicts=[v for v in Verdict if any(r.verdict is v for r in results)],
         context=context,
@@ -203,6 +216,23 @@ def _place(figure: Figure, name: str, stem: str, out: Path) -> PlacedFigure:
     (out / svg).write_text(figure.svg, encoding="utf-8", newline="\n")
     (out / table).write_text(figure.csv, encoding="utf-8", newline="\n")
     return PlacedFigure(figure, name, svg, table)
+
+
+def _graphs(
+    graph: nx.DiGraph, verdicts: Mapping[str, Verdict], anchors: Mapping[str, str], out: Path, names: set[str]
+) -> dict[str, PlacedGraph]:
+    """Picture per paper in which some statement rests on another."""
+    graphs = {}
+    for paper in dict.fromkeys(key.split("/", 1)[0] for key in verdicts):
+        if not any(key.startswith(f"{paper}/") for key, _ in graph.edges):
+            continue
+        figure = graph_figure(graph, paper, verdicts)
+        links = {key: f"#{anchor}" for key, anchor in anchors.items()}
+        # graph_figure escapes everything that comes from claims
+        inline = Markup(graph_figure(graph, paper, verdicts, links).svg)
+        stem = _unique(f"{paper}-graph", names)
+        graphs[paper] = PlacedGraph(stem, _place(figure, paper, stem, out), inline)
+    return graphs
 
 
 def _save_datasets(context: Context, out: Path) -> list[DataFile]:
