@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: verify test slow lint bench notebooks clean
+.PHONY: verify test slow lint bench notebooks docs clean
 
 verify: $(READY) ## the quick ledger; table of verdicts, report in ./report
 	$(BIN)/lemmata verify --out report
@@ -30,6 +30,11 @@ bench: $(READY) ## CAC against C, NumPy and JAX; samplers; exact moments; exact 
 	$(BIN)/python -m benchmarks.moments
 	$(BIN)/python -m benchmarks.exact_dense
 	$(BIN)/python -m benchmarks.exact_large --agents 2
+
+docs: $(READY) ## the site in build/site; warnings are errors, and nothing is fetched when it is built or read
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	$(BIN)/python -m pytest -q tests/test_docs.py -k "not every_block"
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -343,3 +343,12 @@ def test_readings_refuse_unknown_values_and_oracles_exclude_each_other() -> None
         Reading(td_form="sarsa")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="expectation and direction"):
         Oracles(expectation=True, direction=True)
+
+
+def test_one_agent_runs_and_improves() -> None:
+    mdp = FiniteMDP(np.ones((1, 2, 1)), np.array([[[0.0, 1.0]]]), np.ones(1), 0.5, (2,))
+    problem = Problem(
+        mdp, LogLinearPolicy.tabular(1, (2,)), Features(np.ones((1, 1)), np.eye(2)[None]), Schedule.static(np.eye(1))
+    )
+    trace = actor_critic(problem, 200, 0, reading="repaired", critic="exact", batch=4, alpha=0.05, alpha_exponent=0.0)
+    assert float(trace["J"][-1]) > 1.8  # J* is 2, and J of the uniform start is 1

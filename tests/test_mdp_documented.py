@@ -18,7 +18,10 @@ OPTIONAL = ("mdp.testing", "mdp.io._parallel_env")
 """Modules that need an optional package to be imported at all."""
 
 
-COMMANDS = {"verify.cli", "verify.experiment_commands", "verify.mdp_commands", "verify.sweep_commands"}
+COMMANDS = (
+    "verify.cli", "verify.experiment_commands", "verify.mdp_commands", "verify.sweep_commands",
+    "verify.new_paper_command", "verify.experiments.terms_command", "verify.experiments.spread_command",
+)
 """Modules of commands, which document their options where they declare them."""
 
 

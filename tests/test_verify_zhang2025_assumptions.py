@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import acos, cos, exp, pi, sqrt
+from math import acos, atan, cos, exp, pi, sin, sqrt
 
 import numpy as np
 import pytest
 from flint import fmpq
 
+from mdp.compatible import eps_bias
+from mdp.optimal import J_star
 from verify.claim import Claim, Kind
 from verify.context import PROFILES, Context
 from verify.evidence import Verdict
 from verify.runner import ClaimResult, run_claims
 from verify.zhang2025.approximation import universal_approximation
 from verify.zhang2025.assumptions import assumption_5_1, assumption_5_3, td_error_slack
-from verify.zhang2025.compatible_error import assumption_5_6, two_armed
+from verify.zhang2025.compatible_error import assumption_5_6, four_armed, two_armed
 from verify.zhang2025.critic_slope import assumption_5_8_q, assumption_5_9
 from verify.zhang2025.gaussian import assumption_5_5_gaussian
 from verify.zhang2025.mixing_time import lemma_5_4, move_distance
@@ -63,15 +65,16 @@ EXPECTED: dict[str, dict[str, str]] = {
     },
     "assumption-5.5": {
         "": "unsatisfiable", "printed[score]": "unsatisfiable", "printed[fisher]": "unsatisfiable",
-        "reading[two actions]": "unsatisfiable", "reading[all widths]": "refuted", "repaired[circular]": "proved",
-        "repaired[all at once]": "holds",
+        "reading[all trained]": "unsatisfiable", "reading[two actions]": "unsatisfiable",
+        "reading[all widths]": "refuted", "repaired[circular]": "proved", "repaired[all at once]": "holds",
     },
     "assumption-5.5-gaussian": {
         "": "refuted", "printed[gaussian]": "refuted", "printed[score]": "refuted", "source": "proved",
     },
     "assumption-5.6": {
         "": "vacuous", "printed[each theta]": "vacuous", "printed[all theta]": "vacuous",
-        "reading[rank-one F]": "refuted", "repaired[floor]": "holds",
+        "reading[rank-one F]": "refuted", "reading[rank-one F, all theta]": "refuted", "reading[four arms]": "holds",
+        "repaired[floor]": "holds",
     },
     "assumption-5.8-J": {
         "": "refuted", "printed[Lipschitz]": "refuted", "printed[descent]": "refuted", "reading[one layer]": "holds",
@@ -88,7 +91,8 @@ EXPECTED: dict[str, dict[str, str]] = {
     },
     "remark-4": {"": "vacuous", "printed": "vacuous", "reading[same rate]": "refuted"},
     "table-1": {
-        "": "refuted", "printed[Gaur]": "refuted", "printed[this work]": "vacuous", "printed[others]": "out-of-scope",
+        "": "refuted", "printed[Gaur]": "refuted", "printed[this work]": "vacuous", "printed[Zeng]": "holds",
+        "printed[others]": "out-of-scope",
     },
     "figure-4": {"": "out-of-scope", "printed": "out-of-scope"},
 }
@@ -242,3 +246,24 @@ def test_coordination_cannot_be_fitted_by_hand() -> None:
         assert advantage[a, 0] + advantage[a, 1] == 0
         assert advantage[0, a] + advantage[1, a] == 0
     assert {v**2 for v in advantage.values()} == {Fraction(1, 4)}
+
+
+@pytest.mark.parametrize("k", [1, 10, 100])
+def test_rank_one_fit_near_the_best_arm(k: int) -> None:
+    """Assumption 5.6 with the printed F on four arms: error 1 - mean - p_0 (r . pi')/pi_0', from the angle."""
+    t = 2 * atan(1 / k)
+    sides = [cos(t - j * pi / 2) for j in range(4)]
+    slopes = [-0.15 * sin(t - j * pi / 2) for j in range(4)]
+    mean = (1 + 0.6 * sides[0]) / 4 + 0.9 * (1 + 0.6 * sides[1]) / 4
+    fit = (slopes[0] + 0.9 * slopes[1]) * (1 + 0.6 * sides[0]) / 4 / slopes[0]
+    point = four_armed(k)
+    found = eps_bias(point.exact(), J_star(point).occupancy, reading="printed")
+    assert float(found) == pytest.approx((1 - mean - fit) ** 2)
+    assert k < 100 or found > 2 * (1 + fmpq(50, 9)) * 4
+
+
+def test_rescaled_layers_are_the_same_network() -> None:
+    """D = 1, m = d = 1: y = b ReLU(w h) at (h, w) = (2, 3) and (3, 2); its gradient (3, 2) meets (2, -3) at zero."""
+    outputs = [max(0, w * h) for h, w in ((2, 3), (3, 2))]
+    assert outputs == [6, 6]
+    assert 3 * 2 + 2 * -3 == 0

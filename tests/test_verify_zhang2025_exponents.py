@@ -14,8 +14,10 @@ from verify.context import PROFILES, Context
 from verify.evidence import Verdict
 from verify.mathml import mathml
 from verify.runner import ClaimResult, run_claims
-from verify.zhang2025.complexity import corollary_5_11, remark_5, theorem_5_10_parameters
+from verify.zhang2025.complexity import corollary_5_11
+from verify.zhang2025.depth_width import remark_5
 from verify.zhang2025.exponents import eq_38_39, eq_40_41
+from verify.zhang2025.parameters import theorem_5_10_parameters
 
 CLAIMS = {c.id: c for c in (f() for f in (eq_38_39, eq_40_41, theorem_5_10_parameters, corollary_5_11, remark_5))}
 
@@ -31,13 +33,14 @@ EXPECTED = {
         "reading[hidden constraint]": "refuted", "reading[width for the absorption]": "proved",
     },
     "corollary-5.11": {
-        "printed[any network]": "refuted", "printed[grown network]": "proved", "printed[samples]": "proved",
+        "printed[any network]": "refuted", "printed[grown network]": "proved",
+        "reading[grown network, logarithms]": "proved", "printed[samples]": "proved",
         "printed[N and eta fixed]": "holds", "printed[free of N]": "refuted", "repaired[iterations]": "proved",
         "repaired[rounds]": "holds",
     },
     "remark-5": {
         "printed[depth]": "proved", "printed[width]": "refuted", "repaired[width]": "proved",
-        "reading[fixed radius]": "refuted",
+        "reading[fixed radius]": "refuted", "reading[radius D^-3]": "proved",
     },
 }
 
@@ -85,6 +88,31 @@ def test_corollary_network_by_hand() -> None:
         for powers in (radius, iterations, root - m / 24 - 4 * D):
             assert powers[0] <= 0
             assert powers[1] <= -1
+
+
+def test_logarithms_of_the_corollary_by_hand() -> None:
+    """D = N^(1/8) e^(1/4), K = N^(1/2) e and m = N e^2, each term times m^(3/200) K^(1/200)."""
+    D, K, m = (np.array([Fraction(x), Fraction(y)]) for x, y in (("1/8", "1/4"), ("1/2", 1), (1, 2)))
+    root = np.array([Fraction(1, 2), Fraction(0)])
+    logs = 3 * m / 200 + K / 200
+    for term in (m / 32 - D * Fraction(11, 2), m / 32 - D * Fraction(7, 2) - K / 4, -m / 24 - 4 * D):
+        powers = root + term + logs
+        assert powers[0] <= 0
+        assert powers[1] <= -1
+
+
+@pytest.mark.parametrize("N", [2, 5, 40])
+def test_repaired_rounds_by_hand(N: int) -> None:
+    """(1 - x)^t <= exp(-x t) with x = 4 eta / N^2, and x is at most 4 eta sin^2(pi / 2N)."""
+    eta, eps = 1 / 3, 1e-3
+    t = np.ceil(N**2 * np.log(N**1.5 / eps) / (4 * eta))
+    assert N**1.5 * (1 - 4 * eta * np.sin(np.pi / (2 * N)) ** 2) ** t <= eps
+
+
+def test_depth_at_a_radius_by_hand() -> None:
+    """B = D^v and K = D^4 in (36): 1/2 + v, 5/2 - 1 + v, 4 + 4v/3; all at most zero exactly for v up to -3."""
+    for v, largest in ((0, Fraction(4)), (-3, Fraction(0)), (Fraction(-29, 10), Fraction(2, 15))):
+        assert max(Fraction(1, 2) + v, Fraction(3, 2) + v, 4 + Fraction(4, 3) * v) == largest
 
 
 def test_fixed_network_by_hand() -> None:

@@ -12,15 +12,17 @@ from verify.context import PROFILES, Context
 from verify.mathml import mathml
 from verify.runner import ClaimResult, run_claims
 from verify.zhang2025.circle import Circle
-from verify.zhang2025.critic_error import eq_20, eq_22
+from verify.zhang2025.critic_ball import eq_22
+from verify.zhang2025.critic_error import eq_20
 from verify.zhang2025.critic_sum import eq_24_25
 from verify.zhang2025.decomposition import eq_15, eq_16_17, eq_18_19
 from verify.zhang2025.descent import eq_8_descent
 from verify.zhang2025.linear_td import LinearTD, averaged_error, noiseless_worst
 from verify.zhang2025.neural_td import eq_23
 from verify.zhang2025.normalised import eq_8_normalised
+from verify.zhang2025.one_step import eq_9
 from verify.zhang2025.recursion import eq_11
-from verify.zhang2025.unrolled import eq_9, eq_10
+from verify.zhang2025.unrolled import eq_10
 
 STATEMENTS = (
     eq_8_descent, eq_8_normalised, eq_9, eq_10, eq_11, eq_15, eq_16_17, eq_18_19, eq_20, eq_22, eq_23, eq_24_25,
@@ -38,8 +40,9 @@ EXPECTED = {
     ),
     "eq-9": (
         "refuted",
-        {"printed[step]": "proved", "printed[inequality]": "refuted", "reading[circles]": "refuted",
-         "repaired": "holds"},
+        {"printed[step]": "proved", "printed[step as listed]": "refuted", "printed[inequality]": "refuted",
+         "printed[inequality, best of the class]": "refuted", "reading[true floor]": "holds",
+         "reading[circles]": "refuted", "repaired": "holds"},
     ),
     "eq-10": (
         "refuted",
@@ -65,7 +68,7 @@ EXPECTED = {
         {
             "printed[second line]": "refuted", "printed[third line, before]": "holds",
             "printed[third line, after]": "refuted", "printed[fourth line]": "holds", "printed[size]": "refuted",
-            "printed[conclusion]": "holds", "repaired": "holds",
+            "printed[conclusion]": "holds", "printed[conclusion, literal]": "refuted", "repaired": "holds",
         },
     ),
     "eq-22": ("proved", {"printed": "proved", "reading[linear]": "holds"}),
@@ -80,8 +83,8 @@ EXPECTED = {
     "eq-24-25": (
         "ambiguous",
         {
-            "printed[24]": "proved", "printed[constants kept]": "refuted", "printed[up to constants]": "proved",
-            "printed[orders]": "proved", "reading[expectation]": "refuted", "repaired[ball]": "proved",
+            "printed[24]": "proved", "printed[up to constants]": "proved", "printed[step from (24)]": "refuted",
+            "printed[orders]": "proved", "reading[constants kept]": "refuted", "repaired[ball]": "proved",
             "repaired[mean square]": "proved",
         },
     ),
@@ -135,6 +138,35 @@ def test_one_step_witness_by_hand() -> None:
     assert Circle(Fraction(1, 2), Fraction(1), Fraction(1, 2)).information == pytest.approx(0.1)
 
 
+def test_one_step_in_the_class_by_hand() -> None:
+    """The same with theta* = 0, the best angle: the gap is J(0) - J(pi) = 1 - 1/3, and sqrt(eps_bias) is below 2."""
+    alpha, error, gap = Fraction(1, 200), Fraction(1, 1000), Fraction(2, 3)
+    left = gap - (alpha**2 / 2) / 3
+    right = (1 - alpha / 45) * gap + Fraction(8, 3) * alpha * error + alpha**2 / 3 + alpha / 3 * Fraction(2 * 2, 225)
+    assert left > right
+    angle, arms = np.linspace(-np.pi, np.pi, 20_001), np.arange(3)[:, None]
+    pi = (1 + np.cos(angle - 2 * np.pi * arms / 3) / 2) / 3
+    score = -np.sin(angle - 2 * np.pi * arms / 3) / 6 / pi
+    advantage = np.array([1, 0, 0])[:, None] - pi[0]
+    slope = (pi * advantage * score).sum(axis=0) / (pi * score**2).sum(axis=0)
+    best = np.array([[1 / 2], [1 / 4], [1 / 4]])
+    assert np.sqrt((best * (advantage - slope * score) ** 2).sum(axis=0).max()) < 0.61 < 2
+    assert np.abs(score).max() == pytest.approx(1 / np.sqrt(3), abs=1e-6)
+
+
+def test_listed_step_loses_the_number_of_agents_by_hand() -> None:
+    # gap 1, alpha 1/10, sqrt(mu) 1/2, L_J 1, eps' 1/4, hence ||grad J|| = 1/4; squared step 2/100
+    after = 1 - Fraction(1, 30) / 4 + Fraction(2, 100)
+    assert after - ((1 - Fraction(1, 60)) + Fraction(1, 100) + Fraction(1, 30) / 4) == Fraction(1, 100)
+
+
+def test_first_moment_does_not_bound_the_second_by_hand() -> None:
+    n = Fraction(10**7)
+    assert (1 / n * n, 1 / n * n**2) == (1, n)
+    # repaired (25): joint score (3/5, 4/5), TD differences 1 and 1: 9/25 + 16/25, no factor two for two agents
+    assert Fraction(3, 5) ** 2 + Fraction(4, 5) ** 2 == 1
+
+
 def test_recursion_witnesses_by_hand() -> None:
     assert Fraction(5, 12) < 1  # (10) at t = 2: Delta_2 <= 5/12 Delta_2
     S = Fraction(0)
@@ -150,6 +182,7 @@ def test_gossip_witnesses_by_hand() -> None:
     assert abs(after[0] - sum(after) / 2) == Fraction(1, 2)
     assert abs(Fraction(1, 4) * after[0] - Fraction(1, 4) * after[1]) == Fraction(1, 4)
     assert (1 + Fraction(9, 10)) ** 2 > 1 + Fraction(9, 10)  # (25), errors 1 and -1
+    assert Fraction(1) > (2 * Fraction(1, 2) ** 8) ** 2  # (20) with A = I: parameters 1 and -1, mean 0, eight rounds
 
 
 def test_initial_output_grows_with_the_width() -> None:

@@ -12,11 +12,14 @@ from verify.context import PROFILES, Context
 from verify.evidence import Verdict, combine
 from verify.mathml import mathml
 from verify.runner import ClaimResult, run_claims
-from verify.zhang2025.actor_gossip import eq_26, eq_27
+from verify.zhang2025.actor_gossip import eq_26
+from verify.zhang2025.actor_gossip_sum import eq_27
 from verify.zhang2025.batch_chain import batch, coin, switch
 from verify.zhang2025.batch_error import eq_28, eq_29, eq_30
-from verify.zhang2025.combine import eq_34, eq_35_36, eq_37
-from verify.zhang2025.mixing_error import eq_31_32, eq_33
+from verify.zhang2025.batch_rate import eq_33
+from verify.zhang2025.combine import eq_35_36, eq_37
+from verify.zhang2025.critic_share import eq_34
+from verify.zhang2025.mixing_error import eq_31_32
 
 CLAIMS = {c.id: c for c in (f() for f in (eq_26, eq_27, eq_28, eq_29, eq_30, eq_31_32, eq_33, eq_34, eq_35_36, eq_37))}
 
@@ -53,12 +56,14 @@ EXPECTED = {
     },
     "eq-33": {
         "printed[first line, step]": "holds", "printed[first line, fact]": "refuted", "printed[second line]": "refuted",
-        "printed[second line, signed]": "refuted", "printed[last line]": "refuted", "reading[exact value]": "holds",
+        "printed[second line, signed]": "refuted", "reading[second line, 1/M^2 restored]": "holds",
+        "printed[last line]": "refuted", "reading[exact value]": "holds",
         "reading[N / M]": "refuted", "repaired": "holds",
     },
     "eq-34": {
         "printed[grad J]": "refuted", "printed[second]": "holds", "printed[third]": "holds",
         "printed[fifth]": "refuted", "printed[up to 1 - gamma]": "holds", "printed[order]": "refuted",
+        "printed[conclusion, grad J]": "refuted", "printed[conclusion, up to 1 - gamma]": "holds",
         "reading[mean TD error]": "refuted",
         "repaired": "holds", "repaired[fifth]": "holds",
     },
@@ -67,7 +72,10 @@ EXPECTED = {
         "printed[(36) absorption, any radius]": "refuted", "reading[any critic error]": "refuted",
         "reading[batch alone]": "refuted", "repaired": "proved",
     },
-    "eq-37": {"printed[first]": "refuted", "printed[second]": "holds", "printed[third]": "proved", "repaired": "holds"},
+    "eq-37": {
+        "printed[first]": "refuted", "printed[second]": "holds", "printed[third]": "proved",
+        "reading[first, up to constants]": "refuted", "repaired": "holds",
+    },
 }
 
 
@@ -187,3 +195,11 @@ def test_recursion_by_hand() -> None:
 
 def test_geometric_sum_by_hand() -> None:
     assert 4 * Fraction(1, 2) + 2 * Fraction(1, 4) == Fraction(5, 2) > 2
+    assert Fraction(5, 2) / 9 < Fraction(2, 3)  # over M^2, against 2 rho / ((1 - rho) M)
+    # pairs l1 < l2 alone do not save the line: M = 4 gives 17/8
+    assert 3 * Fraction(1, 2) + 2 * Fraction(1, 4) + Fraction(1, 8) == Fraction(17, 8) > 2
+
+
+def test_last_error_by_hand() -> None:
+    """Delta_2 = 0, e_2 = 1, mu and alpha with alpha sqrt(mu)/3 = 7/6: Delta_3 = (8/3) alpha/2; the sum has e_0, e_1."""
+    assert (1 - Fraction(7, 12)) * 0 + Fraction(8, 3) / 2 == Fraction(4, 3) > 0

@@ -135,7 +135,7 @@ EXPECTED: tuple[Case, ...] = (
         "reading[network]": "refuted",
     }),
     (algorithm_3, "refuted", {
-        "printed": "refuted",
+        "printed[average]": "holds", "printed": "refuted",
         "repaired": "holds",
     }),
 )

@@ -29,12 +29,16 @@ from verify.assumptions import AssumptionRow, assumption_matrix
 from verify.assumptions.display import matrix_tables, problem_table
 from verify.claim import Claim, Kind, Variant
 from verify.context import PROFILES, Context
+from verify.doctor import doctor_command
 from verify.evidence import Evidence, Verdict, judge
 from verify.ledger import coverage, ledger, record, recorded, select, unchecked
+from verify.new_paper_command import new_paper_command
+from verify.paper import PaperError, broken_papers
 from verify.report import write_report
 from verify.runner import ClaimResult, VariantResult, run_claims
 from verify.serialise import comparison, results_as_data
 from verify.sweep_commands import sweep_command
+from verify.verdict_page import recorded_result
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,6 +49,8 @@ app = typer.Typer(
 app.add_typer(mdp_commands.app, name="mdp")
 app.add_typer(experiment_commands.app, name="experiment")
 app.command("sweep")(sweep_command)
+app.command("new-paper")(new_paper_command)
+app.command("doctor")(doctor_command)
 
 RUN_FILE = "run.json"
 """Profile, seed and results of a run, beside its report."""
@@ -82,20 +88,22 @@ def list_statements(
     Example: lemmata list zhang2025
     """
     console = _console()
-    checked = {claim.key for claim in ledger()}
-    known = sorted({claim.paper for claim in ledger()})
-    for paper in papers or known:
+    found = {claim.key: claim for claim in ledger()}
+    verdicts = recorded()
+    _broken()
+    for paper in papers or sorted({claim.paper for claim in found.values()}):
         try:
             rows = coverage(paper)
-        except KeyError as error:
+        except (KeyError, PaperError) as error:
             raise typer.BadParameter(str(error.args[0])) from None
-        done = sum(f"{paper}/{row['id']}" in checked for row in rows)
+        done = sum(f"{paper}/{row['id']}" in found for row in rows)
         table = Table(title=f"{paper}: {done} of {len(rows)} checked")
-        for column in ("id", "where", "kind", "checked"):
+        for column in ("id", "where", "kind", "as printed"):
             table.add_column(column, overflow="fold")
         for row in rows:
-            mark = "yes" if f"{paper}/{row['id']}" in checked else ""
-            table.add_row(row["id"], row["where"], row["kind"], mark)
+            key = f"{paper}/{row['id']}"
+            verdict = _recorded_verdict(found.get(key), verdicts.get(key, {}))
+            table.add_row(row["id"], row["where"], row["kind"], verdict)
         console.print(table)
 
 
@@ -152,15 +160,16 @@ def verify(
     Example: lemmata verify zeng2022/eq-4 lemma-4.3 --out report
     """
     claims = _select(ids or [])
+    broken = not ids and _broken()
     context = _context(profile, jobs, seed)
     if out is not None:
         _require_folder(out)
     results = _run(claims, context, quiet=as_json)
     if record_:
-        for path in record(results, Path(__file__).parent / "data"):
+        for path in record(results):
             typer.echo(f"recorded in {path.name}", err=True)
         results = _with_records(results)
-    _finish(results, context, out, as_json)
+    _finish(results, context, out, as_json, whole=not broken)
 
 
 @app.command()
@@ -219,7 +228,9 @@ def report(
     _finish(results, context, folder, as_json=False)
 
 
-def _finish(results: list[ClaimResult], context: Context, out: Path | None, as_json: bool) -> None:
+def _finish(
+    results: list[ClaimResult], context: Context, out: Path | None, as_json: bool, *, whole: bool = True
+) -> None:
     data = results_as_data(results)
     if out is not None:
         index = write_report(results, context, out)
@@ -231,7 +242,22 @@ def _finish(results: list[ClaimResult], context: Context, out: Path | None, as_j
         _print_table(_console(), results)
         if out is not None:
             typer.echo(f"report: {index}")
-    raise typer.Exit(0 if all(r.as_recorded for r in results) else 1)
+    raise typer.Exit(0 if whole and all(r.as_recorded for r in results) else 1)
+
+
+def _recorded_verdict(claim: Claim | None, known: Mapping[str, str]) -> str:
+    if claim is None:
+        return "not checked yet"
+    if any(v.name not in known for v in claim.variants):
+        return "not recorded"
+    return str(recorded_result(claim, dict(known)).verdict)
+
+
+def _broken() -> bool:
+    """Whether an installed paper could not be loaded; each is named with the reason."""
+    for error in broken_papers().values():
+        typer.echo(f"left out: {error}", err=True)
+    return bool(broken_papers())
 
 
 def _run(claims: list[Claim], context: Context, *, quiet: bool) -> list[ClaimResult]:

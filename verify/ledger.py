@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
+import json
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from verify import zeng2022, zhang2025
 from verify.claim import Claim
+from verify.paper import broken_papers, find_paper, papers
 from verify.runner import ClaimResult
 
 PAPERS = {"zeng2022": zeng2022, "zhang2025": zhang2025}
-"""Modules of the bundled papers by key."""
+"""Modules of the two papers that are bundled in full, by key; `verify.paper.papers` has every paper installed."""
 
 
 def ledger() -> tuple[Claim, ...]:
-    """Every claim of every bundled paper, in paper order."""
-    return tuple(build() for paper in PAPERS.values() for build in paper.LEDGER)
+    """Every claim of every paper that can be loaded, in paper order; `verify.paper.broken_papers` has the rest."""
+    return tuple(claim for paper in papers().values() for claim in paper.claims())
 
 
 def coverage(paper: str) -> list[dict[str, str]]:
@@ -33,49 +32,48 @@ def coverage(paper: str) -> list[dict[str, str]]:
 
     Raises:
         KeyError: unknown paper.
+        verify.paper.PaperError: a paper that cannot be loaded.
     """
-    if paper not in PAPERS:
-        raise KeyError(f"no paper {paper!r}; there are {sorted(PAPERS)}")
-    return list(_data(f"{paper}.statements.toml")["statement"])
+    return find_paper(paper).coverage()
 
 
 def known_keys() -> set[str]:
     """Keys of every statement in the coverage lists."""
-    return {f"{paper}/{row['id']}" for paper in PAPERS for row in coverage(paper)}
+    return {f"{paper}/{row['id']}" for paper in papers() for row in coverage(paper)}
 
 
 def recorded() -> dict[str, dict[str, str]]:
     """Recorded verdicts by claim key and variant name."""
-    table: dict[str, dict[str, str]] = {}
-    for paper in PAPERS:
-        for id, variants in _data(f"{paper}.verdicts.toml").items():
-            table[f"{paper}/{id}"] = dict(variants)
-    return table
+    return {
+        f"{key}/{id}": variants for key, paper in papers().items() for id, variants in paper.recorded().items()
+    }
 
 
-def record(results: Sequence[ClaimResult], folder: Path) -> list[Path]:
+def record(results: Sequence[ClaimResult], folder: Path | None = None) -> list[Path]:
     """Write the verdicts of `results` as the recorded ones, keeping statements that were not run.
 
     Args:
         results: outcomes to record.
-        folder: where the data files are (``verify/data`` of a checkout).
+        folder: where to write ``PAPER.verdicts.toml``; by default each paper's own file is replaced (in a source
+            checkout or an editable installation).
 
     Returns:
-        The files written.
+        The files written: one per paper that `results` has statements of.
     """
-    table = recorded()
-    for result in results:
-        table[result.claim.key] = {v.variant.name: str(v.verdict) for v in result.variants}
-    order = {claim.key: k for k, claim in enumerate(ledger())}
     written = []
-    for paper in PAPERS:
-        keys = sorted((k for k in table if k.startswith(f"{paper}/")), key=lambda k: order.get(k, len(order)))
+    for key in dict.fromkeys(result.claim.paper for result in results):
+        paper = find_paper(key)
+        table = paper.recorded()
+        for result in results:
+            if result.claim.paper == key:
+                table[result.claim.id] = {v.variant.name: str(v.verdict) for v in result.variants}
+        order = {claim.id: k for k, claim in enumerate(paper.claims())}
         lines = ["# Recorded verdicts, written by `lemmata verify --record`; a test fails when one changes."]
-        for key in keys:
-            lines += ["", f'["{key.split("/", 1)[1]}"]']
-            lines += [f'"{name}" = "{verdict}"' for name, verdict in table[key].items()]
-        path = folder / f"{paper}.verdicts.toml"
-        path.write_text("\n".join(lines) + "\n")
+        for id in sorted(table, key=lambda id: (order.get(id, len(order)), id)):
+            lines += ["", f"[{json.dumps(id, ensure_ascii=False)}]"]
+            lines += [f'{json.dumps(name, ensure_ascii=False)} = "{verdict}"' for name, verdict in table[id].items()]
+        path = paper.verdicts if folder is None else folder / f"{key}.verdicts.toml"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         written.append(path)
     return written
 
@@ -89,7 +87,7 @@ def select(ids: Sequence[str], claims: Sequence[Claim] | None = None) -> list[Cl
 
     Raises:
         KeyError: an id that matches no claim; the message says so if the papers have the statement but it is not
-            checked yet, and suggests near ids otherwise.
+            checked yet, why its paper cannot be loaded, or which ids are near.
     """
     everything = list(ledger() if claims is None else claims)
     if not ids:
@@ -101,6 +99,9 @@ def select(ids: Sequence[str], claims: Sequence[Claim] | None = None) -> list[Cl
             pending = unchecked(id, everything)
             if pending:
                 raise KeyError(f"{', '.join(pending)}: not checked yet; `lemmata list` shows what is")
+            paper = id.split("/", 1)[0]
+            if paper not in papers() and paper in broken_papers():
+                raise KeyError(broken_papers()[paper])
             known = [c.key for c in everything] + [c.id for c in everything]
             near = difflib.get_close_matches(id, known, n=3, cutoff=0.4)
             hint = f"; did you mean {', '.join(near)}?" if near else "; `lemmata list` shows all"
@@ -117,10 +118,5 @@ def unchecked(id: str, claims: Sequence[Claim]) -> list[str]:
         claims: what is checked.
     """
     keys = {claim.key for claim in claims}
-    rows = [(f"{paper}/{row['id']}", row["id"]) for paper in PAPERS for row in coverage(paper)]
+    rows = [(f"{paper}/{row['id']}", row["id"]) for paper in papers() for row in coverage(paper)]
     return [key for key, bare in rows if id in (key, bare) and key not in keys]
-
-
-def _data(name: str) -> dict[str, Any]:
-    source = resources.files("verify") / "data" / name
-    return tomllib.loads(source.read_text()) if source.is_file() else {}

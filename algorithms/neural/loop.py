@@ -176,7 +176,7 @@ class Loop:
         first = _kernels._first_state(rng, env) if state is None else int(state)
         self.state = State(
             theta=np.array(theta, dtype=np.float64, order="C"),
-            W=np.ascontiguousarray(np.broadcast_to(critic.centre, (N, *shape))),
+            W=np.broadcast_to(critic.centre, (N, *shape)).copy(),  # a copy: for one agent the view would be read-only
             central=critic.centre.copy(),
             direction=np.zeros_like(theta, dtype=np.float64),
             place=np.array([first, 0, 0], dtype=np.int64),

@@ -39,7 +39,9 @@ def eq_10_direction() -> tuple[Variant, ...]:
     direction has to be a positive multiple of the gradient. *omega\* of (7a) as displayed*: it is not, the minimiser is
     then not V (two states, one logit each: the direction is along (33, 1), the gradient along (15, 1)). *omega\* of the
     mean squared Bellman error*, as the text calls it: it is, with the factor 1 - gamma, which belongs to the step size
-    (Eq. (4) carries 1/(1 - gamma), Eq. (10) does not; see the reading).
+    (Eq. (4) carries 1/(1 - gamma), Eq. (10) does not; see the reading). (If eps_app is measured at the omega* of (7a)
+    itself the difference counts as approximation error, and the statement is true with an eps_app that exact features
+    do not remove.)
 
     Repaired, with omega* the TD fixed point, where (13) settles. For any features and with states from mu,
     ``E[direction] - (1 - gamma) grad J = b_app + b_sp``, with ``b_app = E_d[(delta_hat - delta) score]`` and

@@ -52,7 +52,7 @@ def coordination_optima() -> tuple[Variant, ...]:
     independent learners that ends elsewhere has found is no equilibrium, or one of the team's game.
     """
     return (
-        printed(lambda c: (_always_equilibria((0, 7)), _two_at_least()), "there are multiple Nash equilibria",
+        printed(lambda c: (*_always_equilibria((0, 7)), _two_at_least()), "there are multiple Nash equilibria",
                 "multiple", part="multiple equilibria"),
         printed(lambda c: (_optimal((0, 7)), _optimal_by_enumeration((0, 7))),
                 "the two optimal ones are all-0 and all-7", "optimal", part="two optimal"),
@@ -114,14 +114,22 @@ def _all_at(x: int, n_agents: int) -> Counts:
     return tuple(n_agents if y == x else 0 for y in ACTIONS)
 
 
-def _always_equilibria(pair: tuple[int, int]) -> Evidence:
-    """Gain of leaving all-x at N = 2, where it is largest: it falls by one with every further agent."""
+def _always_equilibria(pair: tuple[int, int]) -> tuple[Evidence, Evidence]:
+    """Gain of leaving all-x at N = 2, where it is largest: it falls by one with every further agent, for symbolic N."""
     worst = max(((gain(_all_at(x, 2), x, y), x, y) for x in pair for y in ACTIONS if y != x), key=lambda g: g[0])
-    return exact_evidence(
+    N = sympy.symbols("N", integer=True, positive=True)
+    slopes = {sympy.simplify(gain(_all_at(x, N + 1), x, y) - gain(_all_at(x, N), x, y))
+              for x in pair for y in ACTIONS if y != x}  # fmt: skip
+    falls = exact_evidence(
+        "largest change of that gain with one more agent, for every N", Fraction(int(max(slopes))), 0, Relation.AT_MOST,
+        rigor=Rigor.SYMBOLIC, scope=Scope.CLASS, instances=14,
+    )
+    largest_gain = exact_evidence(
         f"largest gain by leaving all-{pair[0]} or all-{pair[1]} at N = 2 (it is v_y - v_x - (N - 1))", worst[0], 0,
         Relation.AT_MOST, scope=Scope.CLASS, instances=14,
         witness=Witness(f"from all-{worst[1]} to {worst[2]}, N = 2", {"v": [value(x) for x in ACTIONS]}),
     )
+    return largest_gain, falls
 
 
 def _two_at_least() -> Evidence:

@@ -103,15 +103,17 @@ def approximation_inevitable() -> tuple[Variant, ...]:
     .. math:: \hat V = \Phi\omega, \ \hat r = \Psi\lambda \ \Longrightarrow\
         b_{app} := \mathbb{E}_{d_\theta}\big[(\hat\delta - \delta)\, \nabla_\theta \log \pi_\theta\big] \ne 0
 
-    Refuted as a necessity, within Assumption 4. In the two rooms with equal rewards one constant feature for V and one
-    indicator feature for the reward (K = 1 of 2 states, L = 1 of 4 pairs, norms at most one, full column rank)
-    represent V and r_bar exactly *for every policy of the class*, so eps_app = 0 in every definition. Tabular features
-    do so for every problem (first control). And a nonzero b_app need not leave a bias: it can cancel b_sp, or have no
-    component along the scores.
+    The sentence in full: "Due to the linear approximation, the approximation error is inevitable in the convergence
+    analysis." Two readings disagree. *As a necessity*, for every problem and all features that meet Assumption 4:
+    false. In the two rooms with equal rewards one constant feature for V and one indicator feature for the reward
+    (K = 1 of 2 states, L = 1 of 4 pairs, norms at most one, full column rank) represent V and r_bar exactly *for
+    every policy of the class*, so eps_app = 0 in every definition. Tabular features do so for every problem (first
+    control). And a nonzero b_app need not leave a bias: it can cancel b_sp, or have no component along the scores.
 
-    True for generic features: with fewer features than states and pairs the bias does not vanish on random rational
-    problems (further reading). One thing is worse than the remark says: with omega* of (7a) as displayed, tabular
-    features do *not* remove the error (last reading), because that minimiser is not V.
+    *In general*: true. With fewer features than states and pairs neither model is exact on any of the random
+    rational problems, so an analysis that covers Assumption 4 has to carry the error. One thing is worse than the
+    remark says: with omega* of (7a) as displayed, tabular features do *not* remove the error (last reading),
+    because that minimiser is not V.
 
     Hypotheses: lower level solved, at the TD fixed point unless said otherwise.
 
@@ -127,11 +129,11 @@ def approximation_inevitable() -> tuple[Variant, ...]:
             ),
             "for every problem and all features that meet Assumption 4",
         ),
-        reading(
+        printed(
             lambda c: vanishing(
                 rational_points(c, smallest=2), lambda view: True, model_errors, "error of both models"
             ),
-            "for generic features, fewer than states and pairs",
+            "in general: for generic features, fewer than states and pairs",
             "generic",
         ),
         reading(

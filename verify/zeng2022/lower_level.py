@@ -41,7 +41,7 @@ def eq_6() -> tuple[Variant, ...]:
             "(6a) and (6b) have the same minimisers",
         ),
         control(
-            lambda c: _local_regressions(c, _first_doubled),
+            lambda c: (_mean_and_sum_share_minimisers(doubled=1), _local_regressions(c, _first_doubled)),
             "(6b) with the first agent's term counted twice",
             "unequal weights",
         ),
@@ -80,21 +80,25 @@ def eq_7() -> tuple[Variant, ...]:
             "expectation inside",
         ),
         control(
-            lambda c: _local_td_errors(c, _first_doubled),
+            lambda c: (_mean_and_sum_share_minimisers(doubled=1), _local_td_errors(c, _first_doubled)),
             "(7b) with the first agent's term counted twice",
             "unequal weights",
         ),
     )
 
 
-def _mean_and_sum_share_minimisers() -> Evidence:
-    """``sum_i (r_i - x)^2 - N (r_bar - x)^2`` does not depend on x, for symbolic N and moments of r."""
-    x, N, first, second = sympy.symbols("x N S_1 S_2")
+def _mean_and_sum_share_minimisers(doubled: int = 0) -> Evidence:
+    """``sum_i (r_i - x)^2 - N (r_bar - x)^2`` does not depend on x, for symbolic N and moments of r.
+
+    With `doubled` = 1, for controls, the first term is counted twice and N + 1 stands for the factor N.
+    """
+    x, N, first, second, r_1 = sympy.symbols("x N S_1 S_2 r_1")
     total = second - 2 * x * first + N * x**2  # sum_i (r_i - x)^2 with S_1 = sum r_i, S_2 = sum r_i^2
-    difference = sympy.simplify(total - N * (first / N - x) ** 2)
+    total = total + doubled * (r_1 - x) ** 2
+    difference = sympy.simplify(total - (N + doubled) * (first / N - x) ** 2)
     derivative = sympy.simplify(sympy.diff(difference, x))
     return exact_evidence(
-        "x-derivative of sum_i (r_i - x)^2 - N (r_bar - x)^2",
+        "x-derivative of sum_i (r_i - x)^2 - N (r_bar - x)^2 (1 if it is not a number)",
         Fraction(int(derivative)) if derivative.is_integer else 1,
         0,
         Relation.EQUAL,
@@ -192,8 +196,6 @@ def eq_13_target() -> tuple[Variant, ...]:
     The repaired form holds for the network average under any doubly stochastic W and any constant step (random W, one
     and two agents, are tried): summing the mean update over agents gives ``0 = b + A omega_mean``. Single agents sit
     O(beta) away when their rewards differ. It needs a projection radius that contains omega_td.
-
-    For Theorem 3 this means that the critic error converges only if omega* is read as the TD fixed point.
 
     Consequence: in Theorem 3 and Corollary 1 the critic error converges only if omega* is read as the TD fixed point;
     with (7a) as displayed their first displays are false.

@@ -162,10 +162,19 @@ def _score(psi: np.ndarray, theta: np.ndarray) -> np.ndarray:
 
 
 def _direct_score() -> Evidence:
-    """``pi = (x, 1 - x)``: the score of the first action is 1/x; twice as large at half the x, without end."""
-    growth = min((1 / (x / 2)) / (1 / x) for x in (Fraction(1, 2**k) for k in range(1, 20)))
+    """``pi = (x, 1 - x)``: slope of pi_0 over pi_0, against each candidate C_psi = 10^k at x = 1/(2 C_psi)."""
+
+    def policy(x: Fraction) -> Vector:
+        return x, 1 - x
+
+    ratios = []
+    for bound in (10**k for k in range(1, 8)):
+        x = Fraction(1, 2 * bound)
+        slope = (policy(x + x / 2)[0] - policy(x - x / 2)[0]) / x  # the policy is affine: exact
+        ratios.append(slope / policy(x)[0] / bound)
     return exact_evidence(
-        "factor by which the score grows whenever the probability is halved", growth, 1, Relation.AT_MOST, instances=19,
+        "least |score| / C_psi at x = 1/(2 C_psi), C_psi = 10 to 10^7", min(ratios), 1, Relation.AT_MOST,
+        instances=len(ratios),
         witness=Witness("two actions with probabilities x and 1 - x", {"x": [Fraction(1, 2), Fraction(1, 1024)],
                                                                      "score of action 0": [2, 1024]}),
     )  # fmt: skip

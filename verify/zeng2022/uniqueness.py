@@ -81,7 +81,8 @@ def assumption_4_unique() -> tuple[Variant, ...]:
 
     Repaired, and sharp: lambda* is unique *if and only if* the rows of Psi with mu(s) pi(a|s) > 0 have rank L, and each
     of the three omega* (minimiser of (7a), of the Bellman residual, TD fixed point) if and only if the rows of Phi with
-    mu(s) > 0 have rank K. Sufficient: an irreducible chain and a policy with full support, such as softmax. Derivation:
+    mu(s) > 0 have rank K. Sufficient: an irreducible chain and a policy with full support, such as softmax, which is
+    what most of the literature assumes and what this paper may mean (reading "full support"). Derivation:
     the support of mu is closed under P_pi. If x is in the kernel of the system, f = Phi x satisfies, on the support,
     ``f(s) = gamma f(s')`` for every possible s' (7a), ``f = gamma P_pi f`` (Bellman), or ``0 = -x^T A x >= (1 - gamma)
     ||f||_mu^2`` (TD); each gives f = 0 there since gamma < 1. Conversely f = 0 on the support puts x in every kernel.
@@ -110,6 +111,11 @@ def assumption_4_unique() -> tuple[Variant, ...]:
             lambda c: (_at_rest_after_one_step(), _free_directions("td_error")),
             "omega* is unique if the chain mixes geometrically as well",
             "with Assumption 6",
+        ),
+        reading(
+            lambda c: _rank_gaps(c, supported=False, full_support=True),
+            "all are unique if, besides, mu charges every state and the policy every action",
+            "full support",
         ),
         repaired(
             lambda c: _rank_gaps(c, supported=True),
@@ -175,12 +181,14 @@ def _at_rest_after_one_step() -> Evidence:
     )
 
 
-def _rank_gaps(context: Context, supported: bool) -> Evidence:
+def _rank_gaps(context: Context, supported: bool, full_support: bool = False) -> Evidence:
     wrong, count, full, witness = 0, 0, 0, None
     for point in _random_supports(context):
-        count += 1
         states = np.asarray(point.stationary > 0, dtype=bool)
         pairs = np.asarray(point.pairs > 0, dtype=bool)
+        if full_support and not pairs.all():
+            continue
+        count += 1
         full += bool(pairs.all())
         rows = point.phi_state[states] if supported else point.phi_state
         joint = point.phi_joint[pairs] if supported else point.phi_joint.reshape(-1, point.phi_joint.shape[2])

@@ -1,23 +1,28 @@
 """The ledger of zhang2025, in paper order."""
 
-from verify.zhang2025.actor_gossip import eq_26, eq_27
+from verify.zhang2025.actor_gossip import eq_26
+from verify.zhang2025.actor_gossip_sum import eq_27
 from verify.zhang2025.actor_step import algorithm_1_step, remark_1
 from verify.zhang2025.appendix_b import b1_recursion, b2_gradient
 from verify.zhang2025.approximation import universal_approximation
 from verify.zhang2025.assumptions import assumption_5_1, assumption_5_3
 from verify.zhang2025.batch_error import eq_28, eq_29, eq_30
+from verify.zhang2025.batch_rate import eq_33
 from verify.zhang2025.bellman import eq_3, eq_4
 from verify.zhang2025.centralised_critic import algorithm_3
-from verify.zhang2025.combine import eq_34, eq_35_36, eq_37
+from verify.zhang2025.combine import eq_35_36, eq_37
 from verify.zhang2025.compatible_error import assumption_5_6
-from verify.zhang2025.complexity import corollary_5_11, remark_5, theorem_5_10_parameters
+from verify.zhang2025.complexity import corollary_5_11
 from verify.zhang2025.consensus_matrix import definition_4_1, fact_c_2
-from verify.zhang2025.critic_error import eq_20, eq_22
+from verify.zhang2025.critic_ball import eq_22
+from verify.zhang2025.critic_error import eq_20
 from verify.zhang2025.critic_listing import algorithm_2_average, algorithm_2_gossip
 from verify.zhang2025.critic_objective import eq_6, eq_7
+from verify.zhang2025.critic_share import eq_34
 from verify.zhang2025.critic_slope import assumption_5_8_q, assumption_5_9
 from verify.zhang2025.critic_sum import eq_24_25
 from verify.zhang2025.decomposition import eq_15, eq_16_17, eq_18_19
+from verify.zhang2025.depth_width import remark_5
 from verify.zhang2025.descent import eq_8_cases, eq_8_descent
 from verify.zhang2025.direction import algorithm_1_direction
 from verify.zhang2025.domination import lemma_5_7, theorem_5_10
@@ -27,11 +32,13 @@ from verify.zhang2025.gaussian import assumption_5_5_gaussian
 from verify.zhang2025.gossip import consensus_rate
 from verify.zhang2025.kernels import restart_kernel
 from verify.zhang2025.listings import algorithm_1_data
-from verify.zhang2025.mixing_error import eq_31_32, eq_33
+from verify.zhang2025.mixing_error import eq_31_32
 from verify.zhang2025.mixing_time import lemma_5_4
 from verify.zhang2025.networks_eq5 import eq_5, eq_5_dimension
 from verify.zhang2025.neural_td import eq_23
 from verify.zhang2025.normalised import eq_8_normalised
+from verify.zhang2025.one_step import eq_9
+from verify.zhang2025.parameters import theorem_5_10_parameters
 from verify.zhang2025.policy_chain import assumption_5_2
 from verify.zhang2025.projection import algorithm_2_projection
 from verify.zhang2025.recursion import eq_11
@@ -41,7 +48,7 @@ from verify.zhang2025.restart import lemma_4_2, lemma_4_3
 from verify.zhang2025.setting import eq_1, eq_2
 from verify.zhang2025.smoothness import assumption_5_8_j
 from verify.zhang2025.stationary_point import fact_c_3
-from verify.zhang2025.unrolled import eq_9, eq_10
+from verify.zhang2025.unrolled import eq_10
 
 LEDGER = (
     eq_1,

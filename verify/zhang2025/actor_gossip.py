@@ -1,96 +1,19 @@
-"""zhang2025 Appendix C, Step 2(b), Eqs. (26)-(27): the error of gossiping the TD errors in the actor."""
+"""zhang2025 Appendix C, Step 2(b), Eq. (26): the error of gossiping the TD errors in the actor, line by line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 
-import networkx as nx
 import numpy as np
 from flint import fmpq
 
-from mdp.linear import identity_like, rational_array
+from mdp.linear import identity_like
 from verify.claim import Variant, control, printed, reading, repaired, source, statement
 from verify.context import Context
 from verify.evidence import Evidence, Relation, Witness, exact_evidence
 from verify.networks import random_connected
-
-ROUNDS = (0, 1, 3)
-"""Gossip rounds of the instances; ours."""
-
-
-@dataclass(frozen=True, eq=False)
-class Gossip:
-    """A batch of local TD errors after some rounds of gossip.
-
-    Attributes:
-        A: consensus matrix, (N, N).
-        rounds: t.
-        local: TD errors ``Q - r^i - gamma Q'``, (M, N).
-        rewards: the rewards in them, (M, N), between 0 and `reward_range`.
-        values: ``Q(s_l, a_l)`` and ``Q(s_(l+1), a_(l+1))``, (M, 2).
-        score: of one agent, one parameter, at most one in size, (M,).
-        gamma: discount.
-        reward_range: r_max.
-    """
-
-    A: np.ndarray
-    rounds: int
-    local: np.ndarray
-    rewards: np.ndarray
-    values: np.ndarray
-    score: np.ndarray
-    gamma: fmpq
-    reward_range: fmpq
-
-    @property
-    def min_weight(self) -> fmpq:
-        """Eta."""
-        return min(x for x in self.A.ravel() if x > 0)
-
-    @property
-    def deviation(self) -> np.ndarray:
-        """``A^t - 11^T / N``."""
-        power = identity_like(self.A, len(self.A))
-        for _ in range(self.rounds):
-            power = power @ self.A
-        return power - fmpq(1, len(self.A))
-
-    @property
-    def bound(self) -> fmpq:
-        """``((1 + gamma)/(1 - gamma) + 1) r_max``; the critic is exact."""
-        return ((1 + self.gamma) / (1 - self.gamma) + 1) * self.reward_range
-
-    def lines(self, i: int, vector: bool) -> list[fmpq]:
-        """Values of the lines of (26) for an agent, in order; the sixth is the one after (a).
-
-        Args:
-            i: agent.
-            vector: read ``delta 1`` as the vector of the agents' TD errors, not as their mean times ones.
-        """
-        row, team, N = self.deviation[i], self.local.sum(axis=1) / fmpq(len(self.A)), fmpq(len(self.A))
-        mixed = self.local @ (row + 1 / N)
-        stacked = self.local if vector else team[:, None] + self.local * 0
-        size, length = (row**2).sum(), (stacked**2).sum(axis=1)
-        local = np.abs(self.local).max()
-        return [
-            ((mixed * self.score).sum() - (team * self.score).sum()) ** 2 / fmpq(len(team)) ** 2,
-            ((mixed - team) * self.score).sum() ** 2 / fmpq(len(team)) ** 2,
-            ((stacked @ row) * self.score).sum() ** 2 / fmpq(len(team)) ** 2,
-            max(((stacked @ row) * self.score) ** 2),
-            max(size * length * self.score**2),
-            max(size * length),
-            N * size * max(np.abs(team)),
-            N * size * local,
-            N * size * max(self.reward_range + np.abs(self.values[:, 0]) + self.gamma * np.abs(self.values[:, 1])),
-            N * size * self.bound,
-            4 * N**2 * (1 + 1 / self.min_weight ** (len(self.A) - 1)) ** 2 * self._printed_square * self.bound,
-        ]
-
-    @property
-    def _printed_square(self) -> fmpq:
-        return (1 - self.min_weight ** (len(self.A) - 1)) ** (2 * self.rounds)
+from verify.zhang2025.gossip_batch import Gossip, by_hand, instances, unconnected
 
 
 @statement("zhang2025", "eq-26", uses=("algorithm-1-direction", "assumption-5.5", "assumption-5.9", "consensus-rate"))
@@ -134,71 +57,26 @@ def eq_26() -> tuple[Variant, ...]:
             Relation.AT_MOST),
     )
     return (
-        *(printed(lambda c, k=k, r=r: _step(_instances(c), k, r), text, label, part=label,  # type: ignore[misc]
-                  recheck=lambda c, k=k, r=r: _step(_by_hand(), k, r))  # type: ignore[misc]
+        *(printed(lambda c, k=k, r=r: _step(instances(c), k, r), text, label, part=label,  # type: ignore[misc]
+                  recheck=lambda c, k=k, r=r: _step(by_hand(), k, r))  # type: ignore[misc]
           for k, label, text, r in steps),
-        printed(lambda c: _step(_unconnected(), 9, Relation.AT_MOST), "(d), Assumption 5.1 as printed, A = I",
+        printed(lambda c: _step(unconnected(), 9, Relation.AT_MOST), "(d), Assumption 5.1 as printed, A = I",
                 "(d), literal", part="(d)"),
-        printed(lambda c: _step(_instances(c), 9, Relation.AT_MOST), "(d), connected graph", "(d), connected",
+        printed(lambda c: _step(instances(c), 9, Relation.AT_MOST), "(d), connected graph", "(d), connected",
                 part="(d)"),
         printed(_last_order, "the last order, constants free of N", "last order", part="order"),
-        reading(lambda c: _step(_instances(c), 6, Relation.AT_MOST), "the mean is at most the largest TD error",
+        reading(lambda c: _step(instances(c), 6, Relation.AT_MOST), "the mean is at most the largest TD error",
                 "largest as a bound"),
         reading(_follows_from_source, "(d) is at least the bound of its source", "(d) from its source"),
         source(_source, "Nedic and Ozdaglar (2009), Prop. 1, to the power N - 1, summed over a row"),
-        repaired(lambda c: _step(_instances(c), 1, Relation.EQUAL, vector=True),
+        repaired(lambda c: _step(instances(c), 1, Relation.EQUAL, vector=True),
                 "third line with the vector of TD errors",
                  "third"),
         repaired(lambda c: (_rewards_only(c), _attained()), "(N/4) r_max^2 ||a_i||^2, attained", "sharp"),
         control(lambda c: _rewards_only(c, Fraction(99, 100)), "the sharp bound less one per cent", "0.99"),
-        control(lambda c: _step(_instances(c), 1, Relation.EQUAL, vector=True, drop_mean=True),
+        control(lambda c: _step(instances(c), 1, Relation.EQUAL, vector=True, drop_mean=True),
                 "third line, the vector, with A^t for A^t - 11^T/N", "no mean"),
     )
-
-
-def _instances(context: Context) -> Iterator[Gossip]:
-    """Instances by hand, then random: matrices on connected graphs, TD errors from rewards and values in range."""
-    yield from _by_hand()
-    rng = context.rng(2601)
-    for k in range(context.profile.n_rational):
-        A = random_connected(rng, symmetric=bool(k % 2))
-        M, gamma, top = int(rng.integers(1, 4)), fmpq(int(rng.integers(1, 10)), 10), fmpq(int(rng.integers(1, 4)))
-        rewards = top * rational_array(rng.integers(0, 5, size=(M, len(A)))) / 4
-        values = top / (1 - gamma) * rational_array(rng.integers(0, 5, size=(M, 2))) / 4
-        score = rational_array(rng.integers(-4, 5, size=M)) / 4
-        yield _gossip(A, int(rng.choice(ROUNDS)), rewards, values, score, gamma, top)
-
-
-def _by_hand() -> list[Gossip]:
-    """Two agents, one sample, rewards 0 and 1 (then 4), values 4 and 0, gamma = 3/4; one round with eta = 1/4."""
-    A, four = rational_array([[Fraction(3, 4), Fraction(1, 4)], [Fraction(1, 4), Fraction(3, 4)]]), fmpq(4)
-    one = rational_array([1])
-    return [
-        _gossip(A, 1, rational_array([[0, top]]), rational_array([[four * top, 0]]), one, fmpq(3, 4), top)
-        for top in (fmpq(1), fmpq(4))
-    ]
-
-
-def _unconnected() -> list[Gossip]:
-    """Two agents without an edge, A = I, eta = 1/2 (the weights are at least that), twelve rounds."""
-    one = _by_hand()[0]
-    return [_Unconnected(rational_array(np.eye(2, dtype=int)), 12, one.local, one.rewards, one.values, one.score,
-                         one.gamma, one.reward_range)]
-
-
-class _Unconnected(Gossip):
-    """Assumption 5.1 asks for weights of at least eta; a smaller eta than the least weight is allowed."""
-
-    @property
-    def min_weight(self) -> fmpq:
-        return fmpq(1, 2)
-
-
-def _gossip(
-    A: np.ndarray, rounds: int, rewards: np.ndarray, values: np.ndarray, score: np.ndarray, gamma: fmpq, top: fmpq
-) -> Gossip:
-    local = (values[:, 0] - gamma * values[:, 1])[:, None] - rewards
-    return Gossip(A, rounds, local, rewards, values, score, gamma, top)
 
 
 def _step(
@@ -266,7 +144,7 @@ def _source(context: Context) -> Evidence:
 def _rewards_only(context: Context, factor: Fraction = Fraction(1)) -> Evidence:
     """First line minus ``(N/4) r_max^2 ||a_i||^2``, worst."""
     scale, worst, count = fmpq(factor.numerator, factor.denominator), None, 0
-    for one in _instances(context):
+    for one in instances(context):
         for i, row in enumerate(one.deviation):
             right = scale * fmpq(len(one.A), 4) * one.reward_range**2 * (row**2).sum()
             excess = one.lines(i, True)[0] - right
@@ -277,87 +155,9 @@ def _rewards_only(context: Context, factor: Fraction = Fraction(1)) -> Evidence:
 
 def _attained() -> Evidence:
     """Two agents with rewards 0 and r_max: the bound of the repaired form is met with equality."""
-    one = _by_hand()[0]
+    one = by_hand()[0]
     ratio = one.lines(0, True)[0] / (fmpq(2, 4) * one.reward_range**2 * (one.deviation[0] ** 2).sum())
     return exact_evidence(
         "first line over the repaired bound", ratio, 1, Relation.EQUAL, instances=1, corroborates=True,
         witness=Witness("two agents, rewards 0 and 1, one round", {"A": one.A, "TD errors": one.local}),
     )
-
-
-# --- Eq. (27) ------------------------------------------------------------------------------------------------
-
-
-@statement("zhang2025", "eq-27", uses=("eq-26",))
-def eq_27() -> tuple[Variant, ...]:
-    r"""Summed over the agents, the actor's gossip error is of the order N^3 (1 - eta^(N-1))^(2t).
-
-    .. math:: \sum_{i} \| d^{i,*} - h^i \|^2 = O\big( N^3 (1 - \eta^{N-1})^{2t} \big)
-
-    *As printed*, on a graph that may be unconnected, false: with A = I and rewards 0 and 1 nothing decays. *On a
-    connected graph* it is true, with a constant free of N although the proof has lost one that is exponential in N:
-    the chain of (26) should have been shorter.
-
-    Repaired: ``(N/4) r_max^2 lambda^(2t)`` with ``lambda = ||A - 11^T/N|| <= 1 - 4 eta sin^2(pi/2N)``, and so
-    ``(N/4) r_max^2 (1 - eta^(N-1))^(2t)`` in the paper's terms. By (26), repaired, and Jensen the sum is at most the
-    mean over the batch of ``sum_i (a_i . r_l)^2 = ||(A^t - J)(r_l - mean)||^2``. Two agents on a path attain it with
-    lambda = 1 - 2 eta. N^3 becomes N.
-
-    Hypotheses: those of (26); each agent's score is at most one in size.
-
-    Consequence: term (5) of Theorem 5.10 may carry N^(1/2) where it comes from the actor; the part that comes from the
-    critic, Eq. (20), is separate.
-    """
-    return (
-        printed(lambda c: _sum_over_agents(_unconnected(), 3), "Assumption 5.1 as printed, A = I, constant r_max^2",
-                "literal"),
-        printed(lambda c: _sum_over_agents(_instances(c), 3), "connected graph, constant r_max^2", "connected"),
-        repaired(lambda c: _sum_over_agents(_instances(c), 1, fmpq(1, 4)), "(N/4) r_max^2 (1 - eta^(N-1))^(2t)",
-                "printed rate"),
-        repaired(lambda c: _path_family(Fraction(1)), "(N/4) r_max^2 lambda^(2t), attained by two agents", "sharp"),
-        control(lambda c: _path_family(Fraction(99, 100)), "the sharp form less one per cent", "0.99"),
-        control(lambda c: _sum_over_agents(_instances(c), 1, fmpq(1, 4), extra=2), "two rounds more than there were",
-                "t + 2"),
-    )
-
-
-def _sum_over_agents(
-    cases: Iterator[Gossip] | list[Gossip], power: int, constant: fmpq | int = 1, extra: int = 0
-) -> Evidence:
-    """Sum over agents minus ``constant N^power r_max^2 (1 - eta^(N-1))^(2 (t + extra))``, scores of size one."""
-    worst, witness, count = None, None, 0
-    for one in cases:
-        N = len(one.A)
-        left = sum((((one.local @ row) ** 2).sum() / len(one.local) for row in one.deviation), fmpq(0))
-        factor = (1 - one.min_weight ** (N - 1)) ** (2 * (one.rounds + extra))
-        excess = left - constant * fmpq(N) ** power * one.reward_range**2 * factor
-        worst, count = excess if worst is None else max(worst, excess), count + 1
-        if witness is None and excess > 0:
-            witness = Witness(
-                f"the left side exceeds the right side by {excess}",
-                {"A": one.A, "eta": one.min_weight, "rounds": one.rounds, "rewards": one.rewards, "sum": left},
-            )
-    if worst is None:
-        raise ValueError("no instance")
-    return exact_evidence("sum over agents minus its bound", worst, 0, Relation.AT_MOST, instances=count,
-            witness=witness)
-
-
-def _path_family(factor: Fraction) -> Evidence:
-    """Lazy paths and complete graphs with exact lambda: every 0/1 reward vector, t up to 4; N = 2 attains the bound."""
-    scale, worst, count = fmpq(factor.numerator, factor.denominator), None, 0
-    for eta in (fmpq(1, 4), fmpq(1, 10)):
-        for N in (2, 3, 4, 5):
-            laplacian = rational_array(nx.laplacian_matrix(nx.complete_graph(N)).toarray().astype(int))
-            step = eta / N  # complete graph: every eigenvalue on the mean-free space is 1 - eta
-            A = rational_array(np.eye(N, dtype=int)) - step * laplacian
-            deviation, contraction = A - fmpq(1, N), 1 - eta
-            for t in range(1, 5):
-                for code in range(2**N):
-                    r = rational_array([code >> k & 1 for k in range(N)])
-                    left = ((deviation @ r) ** 2).sum()
-                    excess = left - scale * fmpq(N, 4) * contraction ** (2 * t)
-                    worst, count = excess if worst is None else max(worst, excess), count + 1
-                deviation = deviation @ A  # J A = J
-    assert worst is not None  # the loops are not empty
-    return exact_evidence("sum over agents minus (N/4) lambda^(2t)", worst, 0, Relation.AT_MOST, instances=count)

@@ -30,7 +30,8 @@ def universal_approximation() -> tuple[Variant, ...]:
     Hypotheses: the network of Eq. (5), which has no biases, on finitely many unit vectors x = xi(s, a); H and b drawn
     once and fixed, W free.
 
-    Some size works; neither depth alone nor width alone does, so the readings disagree.
+    Some size works. Width alone does from D = 2 on and not at D = 1; depth alone does from m = 4d on and not at m =
+    1. So "large depth or width" is true or false according to what the other size may be: the readings disagree.
 
     *One layer, any width.* ``ReLU(z) - ReLU(-z) = z``, so ``y(x) - y(-x)`` is linear in x. On the six inputs
     ``+-e1, +-e2, +-(3/5, 4/5)`` the functional ``L f = f_odd(p) - 3/5 f_odd(e1) - 4/5 f_odd(e2)`` with

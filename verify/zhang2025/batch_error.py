@@ -176,9 +176,11 @@ def eq_30() -> tuple[Variant, ...]:
 
     *The last equality is the error that matters.* With the exact Q of the data's kernel ``E[delta | s, a] = 0`` (the
     Bellman equation), while the advantage is not zero. In one state with two actions the norm before is ``|0 - 1/2|``
-    and the norm after it 0. No choice of the filtration helps. If "estimated advantage" is read as ``E[delta | s, a]``
-    throughout, in g too, the equality and (c) of (29) are right (readings), but then g is zero for an exact critic and
-    the first line of (34) has nothing to do with the gradient: the error moves from Step 2(c) to Step 2(d).
+    and the norm after it 0. No choice of the filtration helps. Sec. 4 says that advantages "represent the expectation
+    of TD-errors"; for this TD error that is what fails. Eq. (4) defines the advantage, and (34) needs that definition.
+    If "estimated advantage" is read as ``E[delta | s, a]`` throughout, in g too, the equality and (c) of (29) are right
+    (readings), but then g is zero for an exact critic and the first line of (34) has nothing to do with the gradient:
+    the error moves from Step 2(c) to Step 2(d).
 
     Repaired: for the undiscounted ``delta = r + V(s') - V(s)`` with the original V on restart data,
     ``E[delta | s, a] = Adv + (1 - gamma) V(s0)``; scores have mean zero in every state, so

@@ -1,163 +1,18 @@
-"""zhang2025 Appendix C, Step 2(d) and Step 3, Eqs. (34)-(37): the critic's share, and everything put together."""
+"""zhang2025 Appendix C, Step 3, Eqs. (35)-(37): everything put together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 
 import sympy
-from flint import fmpq
 
-from mdp.linear import rational_array
 from rates.implications import Monomial, dominated, monomial
 from verify.claim import Variant, control, printed, reading, repaired, statement
 from verify.context import Context
 from verify.evidence import Evidence, Relation, Rigor, Scope, Witness, exact_evidence
-from verify.zhang2025.batch_chain import Batch, batch, bounded_points, coin
-from verify.zhang2025.complexity import ITERATIONS
+from verify.zhang2025.batch_chain import batch, coin
 from verify.zhang2025.exponents import THEOREM_RADIUS, follows, width
-
-# --- Eq. (34) ------------------------------------------------------------------------------------------------
-
-
-@statement("zhang2025", "eq-34", uses=("lemma-4.3", "assumption-5.5", "assumption-5.9"))
-def eq_34() -> tuple[Variant, ...]:
-    r"""The critic's share of the error is of the order of its squared error.
-
-    .. math:: \| g - \nabla J \|^2 = \| E_\nu[\hat A \psi] - E_\nu[A \psi] \|^2 = \| E_\nu[(\hat A - A)\psi] \|^2
-        \le E_\nu |\hat A - A|^2 \le 2 E_\nu |\hat A| + 2 E_\nu |A|^2 = O(\epsilon_{critic}^2)
-
-    *First line*: Lemma 4.3 is a proportionality, ``E_nu[A psi] = (1 - gamma) grad J``. Taken as an equality it is
-    false: with an exact critic ``||g - grad J|| = gamma ||grad J||``, half of the gradient at gamma = 1/2. With grad
-    J up to that factor the line is right. The next two are right. *Fifth line*: a square is lost; even with it the
-    bound is about the size of the advantages, not of their difference, so *the last equality* does not follow: with
-    an exact critic the fifth line is at least ``2 E A^2``.
-
-    Repaired and sharp: ``||g - (1 - gamma) grad J||^2 <= epsilon_critic^2``, from the third line:
-    ``A^ - A = e - E_pi e`` for an error e in [-epsilon, epsilon], whose variance is at most epsilon^2. One state, two
-    equally likely actions, scores 1 and -1, e = (epsilon, -epsilon) attain it. In terms of the gradient itself,
-    ``||g / (1 - gamma) - grad J|| <= epsilon / (1 - gamma)``.
-
-    Hypotheses: data and nu of the restart kernel, Q of the original kernel, Assumptions 5.5 and 5.9.
-
-    Consequence: term (3) of Theorem 5.10 stands if the step follows ``(1 - gamma) grad J``, which changes the
-    constants of (8) and (9) and nothing else. With the printed identification an error of gamma ||grad J|| remains.
-    """
-    names = ("g against E_nu[A psi] = grad J", "linearity", "Jensen, scores of at most one", "fifth line, square lost")
-    relations = (Relation.EQUAL, Relation.EQUAL, Relation.AT_MOST, Relation.AT_MOST)
-    labels = ("first", "second", "third", "fifth")
-    return (
-        *(printed(lambda c, k=k: _line_34(_critics(c), k, relations[k]), names[k],  # type: ignore[misc]
-                  "grad J" if k == 0 else labels[k], part=labels[k],
-                  recheck=lambda c, k=k: _line_34(_critics_by_hand(), k, relations[k]))  # type: ignore[misc]
-          for k in range(4)),
-        printed(_proportional, "g against E_nu[A psi] = (1 - gamma) grad J", "up to 1 - gamma", part="first"),
-        printed(_last_of_34, "the fifth line is O(epsilon^2), exact critic", "order", part="order"),
-        reading(_mean_td_error, "g with the advantage read as E[delta | s, a], exact critic", "mean TD error"),
-        repaired(lambda c: (_critic_share(c, Fraction(1)), _share_attained()),
-                 "||g - (1 - gamma) grad J||^2 <= epsilon_critic^2, attained"),
-        repaired(lambda c: _line_34(_critics(c), 4, Relation.AT_MOST), "fifth line with its square", "fifth"),
-        control(lambda c: _critic_share(c, Fraction(99, 100)), "0.99 epsilon_critic^2", "0.99"),
-        control(lambda c: _line_34(_critics(c), 5, Relation.AT_MOST), "third line with half the right side", "half"),
-    )
-
-
-Pair = tuple[Batch, Batch]
-"""The batch with the exact critic and the one with a wrong critic."""
-
-
-def _critics_by_hand() -> list[Pair]:
-    """The coin with an exact critic, with errors 1 and -1, and with errors 4 and -4."""
-    exact = batch(coin(), "original")
-    wrong = [batch(coin(), "original", rational_array([[size, -size]])) for size in (1, 4)]
-    return [(exact, exact), *((exact, w) for w in wrong)]
-
-
-def _critics(context: Context) -> Iterator[Pair]:
-    yield from _critics_by_hand()
-    rng = context.rng(3401)
-    for point in bounded_points(context):
-        error = rational_array(rng.integers(-4, 5, size=point.P.shape[:2])) / int(rng.integers(1, 5))
-        exact = batch(point, "original")
-        yield exact, exact
-        yield exact, batch(point, "original", error)
-
-
-def _lines_34(exact: Batch, wrong: Batch) -> list[fmpq]:
-    """Lines of (34), all agents together."""
-    gap = wrong.advantage - exact.advantage
-    square = exact.mean(gap**2)
-    return [
-        ((wrong.target - exact.gradient) ** 2).sum(),
-        ((wrong.target - exact.target) ** 2).sum(),
-        ((exact.score * (exact.law * gap)).sum(axis=1) ** 2).sum(),
-        square,
-        2 * exact.mean(abs(wrong.advantage)) + 2 * exact.mean(exact.advantage**2),
-    ]
-
-
-def _line_34(cases: Iterator[Pair] | list[Pair], k: int, relation: Relation) -> Evidence:
-    """Line k minus line k + 1; k = 4 is the repaired fifth line, k = 5 the third with half its right side."""
-    worst, witness, count = None, None, 0
-    for exact, wrong in cases:
-        lines = _lines_34(exact, wrong)
-        repaired_fifth = 2 * exact.mean(wrong.advantage**2) + 2 * exact.mean(exact.advantage**2)
-        left, right = {4: (lines[3], repaired_fifth), 5: (lines[2], lines[3] / 2)}.get(k) or (lines[k], lines[k + 1])
-        excess = left - right if relation is Relation.AT_MOST else abs(left - right)
-        worst, count = excess if worst is None else max(worst, excess), count + 1
-        if witness is None and excess > 0:
-            witness = Witness(
-                f"the left side is {left}, the right side {right}",
-                {"nu(s, a)": exact.law, "psi": exact.score, "advantage": exact.advantage,
-                 "estimated advantage": wrong.advantage, "g": wrong.target, "grad J": exact.gradient,
-                 "gamma": exact.gamma, "epsilon_critic": wrong.critic_error},
-            )
-    if worst is None:
-        raise ValueError("no instance")
-    return exact_evidence("left minus right side", worst, 0, relation, instances=count, witness=witness)
-
-
-def _proportional(context: Context) -> Evidence:
-    gaps = [max(abs(e.target - (1 - e.gamma) * e.gradient)) for e, _ in _critics(context)]
-    return exact_evidence("E_nu[A psi] - (1 - gamma) grad J", max(gaps), 0, Relation.EQUAL, instances=len(gaps))
-
-
-def _last_of_34(context: Context) -> Evidence:
-    exact = batch(coin(), "original")
-    value = _lines_34(exact, exact)[4]
-    return exact_evidence(
-        "fifth line at epsilon_critic = 0", value, 0, Relation.AT_MOST, instances=1,
-        witness=Witness("one state, two equally likely actions, rewards 1 and 0, exact critic",
-                        {"advantage": exact.advantage, "2 E|A| + 2 E|A|^2": value}),
-    )
-
-
-def _mean_td_error(context: Context) -> Evidence:
-    """The coin: ``E[delta | s, a] = 0`` for the exact Q, so g is zero and the gradient is not."""
-    b = batch(coin())
-    g = (b.law * b.score[0] * (b.kernel * b.delta).sum(axis=1)).sum()
-    gap = (g - (1 - b.gamma) * b.gradient[0]) ** 2
-    return exact_evidence(
-        "||g - (1 - gamma) grad J||^2 at epsilon_critic = 0", gap, 0, Relation.AT_MOST, instances=1,
-        witness=Witness("one state, two equally likely actions, rewards 1 and 0, exact critic",
-                        {"g": g, "(1 - gamma) grad J": (1 - b.gamma) * b.gradient[0]}),
-    )
-
-
-def _critic_share(context: Context, factor: Fraction) -> Evidence:
-    scale = fmpq(factor.numerator, factor.denominator)
-    gaps = [((w.target - (1 - e.gamma) * e.gradient) ** 2).sum() - scale * w.critic_error**2
-            for e, w in _critics(context)]
-    return exact_evidence("||g - (1 - gamma) grad J||^2 minus its bound", max(gaps), 0, Relation.AT_MOST,
-                          instances=len(gaps))
-
-
-def _share_attained() -> Evidence:
-    exact, wrong = _critics_by_hand()[1]
-    ratio = ((wrong.target - (1 - exact.gamma) * exact.gradient) ** 2).sum() / wrong.critic_error**2
-    return exact_evidence("||g - (1 - gamma) grad J||^2 over epsilon^2", ratio, 1, Relation.EQUAL, instances=1,
-                          corroborates=True)
-
+from verify.zhang2025.parameters import ITERATIONS
 
 # --- Eqs. (35) and (36) -----------------------------------------------------------------------------------------
 
@@ -277,8 +132,10 @@ def eq_37() -> tuple[Variant, ...]:
 
     *First line, as a step*: (11) at t = T is about Delta_(T+1), and what the recursion (9) gives for Delta_T is
     ``Delta_2 / (T - 1)``. With Delta_2 = 1, no errors and a small L_J it gives Delta_3 = 5/12 and not 1/3: the
-    constants printed do not follow. *Second line*: a sum of T - 1 terms over T is at most the largest, and epsilon'
-    is a multiple of sqrt(epsilon_bias) by its definition. *Third line*: (36), term by term.
+    constants printed do not follow. Nor would other constants do (reading): the sum ends at tau = T - 2 and has lost
+    the error of the last step, T - 1. The second line takes the largest error, which covers it. *Second line*: a sum of
+    T - 1 terms over T is at most the largest, and epsilon' is a multiple of sqrt(epsilon_bias) by its definition.
+    *Third line*: (36), term by term.
 
     Repaired: with alpha_t = 7 / (2 sqrt(mu) t), (9) gives for T of at least 3
     ``Delta_T <= (Delta_2 + 6 L_J alpha^2 + (8 alpha / 3) sum_(tau=2)^(T-1) ||e_tau||) / (T - 1) + epsilon'/sqrt(mu)``.
@@ -297,6 +154,7 @@ def eq_37() -> tuple[Variant, ...]:
         printed(lambda c: _mean_of_errors(0), "second line: (1/T) sum of T - 1 terms is at most the largest", "second",
                 part="second"),
         printed(_third_line_37, "third line: (36), term by term", "third", part="third"),
+        reading(_last_error_37, "first line, up to constants", "first, up to constants"),
         repaired(lambda c: (_recursion(c, Fraction(6)), _induction_step()), "T - 1 for T, and the constants 6 and 8/3"),
         control(lambda c: _recursion(c, Fraction(1)), "the repaired bound with L_J alpha^2 for 6 L_J alpha^2",
                 "1 for 6"),
@@ -313,6 +171,17 @@ def _first_line_37(context: Context) -> Evidence:
         "Delta_3 minus the first line at T = 3", left - right, 0, Relation.AT_MOST, instances=1,
         witness=Witness("the recursion (9) with equality, no errors", {"Delta_2": start, "L_J alpha^2": lipschitz,
                                                                       "Delta_3": left, "first line": right}),
+    )
+
+
+def _last_error_37(context: Context) -> Evidence:
+    """T = 3, only e_2 = 1: Delta_3 = (8/3) alpha/2, while the sum over tau = 0, 1 is zero."""
+    errors, alpha = {0: Fraction(0), 1: Fraction(0), 2: Fraction(1)}, Fraction(1)
+    left, total = Fraction(8, 3) * alpha / 2 * errors[2], sum(errors[tau] for tau in range(3 - 1))
+    return exact_evidence(
+        "Delta_3 from (9) minus any constant times the first line", left - total, 0, Relation.AT_MOST, instances=1,
+        witness=Witness("the recursion (9) with equality, Delta_2 = L_J = eps' = 0, ||e_2|| = 1, the other errors zero",
+                        {"Delta_3 / alpha": left, "sum of the errors 0..T-2": total}),
     )
 
 

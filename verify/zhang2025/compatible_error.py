@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 from flint import fmpq
 
-from mdp.compatible import eps_bias, joint_scores
+from mdp.compatible import FisherReading, eps_bias, joint_scores
 from mdp.exact import exact
 from mdp.families import random_problem
 from mdp.fisher import fisher
@@ -59,18 +59,25 @@ def assumption_5_6() -> tuple[Variant, ...]:
     eps_bias is at least ``((1 - gamma)(J* - inf J))^2`` for every class that meets 5.5 (an almost stationary
     sequence exists by Ekeland's principle; see theorem-5.10). Attained on three arms, at every radius.
 
-    *F.* The print omits the expectation in F. The rank-one matrix of the pair (s, a) has the pseudo-inverse
-    ``score score^T/|score|^4`` and gives another number: on two arms with pi = (1/4, 3/4) the fit with the
-    expectation is exact, and the printed form leaves 1/4. Lemma 5.7 needs the expectation.
+    *F.* The print omits the expectation in F. The rank-one matrix of the pair (s, a) has the pseudo-inverse ``score
+    score^T/|score|^4`` and gives another number: on two arms with pi = (1/4, 3/4) the fit with the expectation is
+    exact, and the printed form leaves 1/4. Nor has it one constant for all theta in general: the fit at a pair
+    divides by the pair's score. Four arms with rewards (1, 9/10, 0, 0), the circular class, near the angle 0 of the
+    best arm: its score ``-c sin t/(1 + c cos t)`` vanishes and grad J does not, so the fit there grows like cot t.
+    Read like this the assumption excludes problems and is not vacuous. The derivation of Lemma 5.7 needs the
+    expectation.
 
-    Consequence: the assumption never excludes a problem, and term (2) of Theorem 5.10, sqrt(eps_bias) up to
-    constants, is never below the gap of the worst policy of the class.
+    Consequence: with the expectation the assumption never excludes a problem, and term (2) of Theorem 5.10,
+    sqrt(eps_bias) up to constants, is never below the gap of the worst policy of the class.
     """
     return (
         printed(_each_theta, "for each theta there is a constant", "each theta"),
         printed(lambda c: _bounded(c, 1.0), "one constant for every theta, for classes that meet Assumption 5.5",
                 "all theta"),
         reading(lambda c: _print_agrees(), "F without the expectation gives the same error", "rank-one F"),
+        reading(lambda c: _unbounded("printed"), "the constant for every theta serves F without the expectation, too",
+                "rank-one F, all theta"),
+        reading(lambda c: _unbounded("expectation"), "the same four arms, F with the expectation", "four arms"),
         repaired(lambda c: (_floor(), _floor_in_general(c)),
                  "eps_bias >= ((1 - gamma)(J* - J))^2 where grad J = 0, attained", "floor"),
         control(lambda c: _bounded(c, 0.02), "a fiftieth of the bound", "a fiftieth"),
@@ -125,6 +132,40 @@ def _print_agrees() -> Evidence:
         witness=problem_witness(point, "two arms, probability 1/4 of the good one", **{
             "score": view.scores[0], "Adv": view.advantage, "grad J": view.grad_J, "with the expectation": right,
             "as printed": rank_one}),
+    )  # fmt: skip
+
+
+def four_armed(k: int) -> RationalPoint:
+    """Rewards (1, 9/10, 0, 0), the circular class of radius 3/5 at the angle t with ``tan(t/2) = 1/k``.
+
+    ``pi_j = (1 + 3/5 cos(t - j pi/2))/4``; scores in t, at most ``c/sqrt(1 - c^2) = 3/4``; Fisher at least 9/50.
+
+    Args:
+        k: at least one; the larger, the closer to the angle 0 of the best arm.
+    """
+    c, cosine, sine = Fraction(3, 5), Fraction(k**2 - 1, k**2 + 1), Fraction(2 * k, k**2 + 1)
+    sides, slopes = (cosine, sine, -cosine, -sine), (-sine, cosine, sine, -cosine)
+    return RationalPoint(
+        P=[[[1]] * 4], r=[[[1, Fraction(9, 10), 0, 0]]], initial=[1], gamma=Fraction(1, 2),
+        tables=([[(1 + c * x) / 4 for x in sides]],),
+        psi=([[[c * y / (1 + c * x)] for x, y in zip(sides, slopes, strict=True)]],),
+        phi_state=[[1]], phi_joint=[[[int(i == j) for j in range(4)] for i in range(4)]],
+    )  # fmt: skip
+
+
+def _unbounded(reading: FisherReading) -> Evidence:
+    """Largest error near the best arm over a rational number above the bound of the docstring, mu_f = 9/50."""
+    bound = 2 * (1 + fmpq(50, 9)) / (1 - fmpq(1, 2)) ** 2  # (1 + x)^2 <= 2 (1 + x^2)
+    errors = {}
+    for k in (1, 10, 100):
+        point = four_armed(k)
+        errors[f"tan(t/2) = 1/{k}"] = eps_bias(point.exact(), J_star(point).occupancy, reading=reading)
+    point = four_armed(100)
+    return exact_evidence(
+        "largest error over the bound that serves every theta for F with the expectation", max(errors.values()) / bound,
+        1, Relation.AT_MOST, instances=len(errors),
+        witness=problem_witness(point, "four arms close to the angle of the best arm, where its score vanishes", **{
+            "score": point.exact().scores[0], "grad J": point.exact().grad_J, "bound": bound, **errors}),
     )  # fmt: skip
 
 

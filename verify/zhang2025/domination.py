@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 from flint import fmpq
 from scipy.optimize import minimize
 
-from mdp.compatible import eps_bias, joint_scores
+from mdp.compatible import FisherReading, eps_bias, joint_scores
 from mdp.direction import DirectionReading, direction
 from mdp.exact import Exact, exact
 from mdp.families import random_problem
@@ -24,7 +25,7 @@ from mdp.problem import Problem
 from mdp.rational import RationalPoint
 from verify.claim import Variant, control, printed, reading, repaired, statement
 from verify.context import Context
-from verify.evidence import Evidence, Relation, Rigor, Scope, Verdict, Witness, exact_evidence
+from verify.evidence import Evidence, Relation, Rigor, Verdict, Witness, exact_evidence
 from verify.identities import largest, problem_witness
 
 ROUNDING = 1e-8
@@ -61,14 +62,17 @@ def lemma_5_7() -> tuple[Variant, ...]:
     Hypotheses: Assumption 5.5 (scores at most one, Fisher information at least mu_f) and Assumption 5.6, with F the
     expectation that its print omits, and one eps_bias for all theta.
 
-    Refuted as printed: epsilon' has mu where sqrt(mu) belongs, and mu < sqrt(mu) because scores of norm at most one
-    give mu_f <= 1. Witness: three arms, rewards (1, 0, 0), the circular class at its worst angle. There the gradient is
-    zero and the gap is *equal* to ``sqrt(eps_bias)/(1 - gamma)``, with eps_bias the supremum over all theta: the
-    error at angle t is ``1 - p_0 - p_0'^2/(p_0 I)``, between ``-p_0`` and ``1 - p_0``, and largest in modulus at the
-    witness. So ``sqrt(mu) gap <= mu gap`` fails for every mu below one. With theta* the best policy *of the class*
-    (angle 0, half its weight on the good arm) the same point refutes: there eps_bias is at most 3/4 for every theta,
-    since the residual of the fit has mean square at most ``E_theta Adv^2 <= 1/4`` under pi_theta and probabilities of
-    pi* are at most three times those of pi_theta.
+    Refuted as printed, and only in a constant: epsilon' has mu where sqrt(mu) belongs, and mu < sqrt(mu) because
+    scores of norm at most one give mu_f <= 1. Witness: three arms, rewards (1, 0, 0), the circular class at its worst
+    angle. There the gradient is zero and the gap is *equal* to ``sqrt(eps_bias)/(1 - gamma)``, with eps_bias the
+    supremum over all theta: the error at angle t is ``1 - p_0 - p_0'^2/(p_0 I)``, between ``-p_0`` and ``1 - p_0``,
+    and largest in modulus at the witness. So ``sqrt(mu) gap <= mu gap`` fails for every mu below one. With theta* the
+    best policy *of the class* (angle 0, half its weight on the good arm) the same point refutes: there eps_bias is at
+    most 3/4 for every theta, since the residual of the fit has mean square at most ``E_theta Adv^2 <= 1/4`` under
+    pi_theta and probabilities of pi* are at most three times those of pi_theta. With the F of the print, the rank-one
+    matrix of the pair (s, a), the first of these refutes as well: the error on arm 0 is then ``1 - 2 p_0``, between 0
+    and 2/3, where the score of that arm is not zero, and ``1 - p_0`` where it is, so its largest value is again 5/6
+    at the worst angle.
 
     Repaired: with ``w = F^+ grad J``, the performance difference lemma gives ``J* - J = E_{d*}[Adv]/(1 - gamma)``, that
     is ``E_{d*}[Adv - (1 - gamma) w . score]/(1 - gamma) + E_{d*}[w . score]``; by Jensen and Cauchy-Schwarz, with G the
@@ -85,27 +89,33 @@ def lemma_5_7() -> tuple[Variant, ...]:
     """
     return (
         printed(
-            _printed_lemma, "theta* the best of all policies, epsilon' = mu sqrt(eps_bias)/(1 - gamma)", "all policies"
+            lambda c: _at_worst_angle(2), "theta* the best of all policies, epsilon' = mu sqrt(eps_bias)/(1 - gamma)",
+            "all policies",
         ),
         printed(_printed_class, "theta* the best policy of the class", "class"),
+        printed(
+            lambda c: _at_worst_angle(2, "printed"), "theta* the best of all policies, F without the expectation",
+            "rank-one F",
+        ),
         repaired(
-            lambda c: (_pointwise(c, 1.0), _attained(Fraction(1))),
+            lambda c: (_pointwise(c, 1.0), _attained()),
             "mu_f (J* - J) <= mu_f sqrt(eps_bias)/(1 - gamma) + G ||grad J||, theta by theta",
         ),
         repaired(
-            lambda c: _attained(Fraction(1, 2)),
+            lambda c: _at_worst_angle(1),
             "epsilon' = sqrt(mu) sqrt(eps_bias)/(1 - gamma), at the witness of the refutation", "square root",
         ),
         control(lambda c: _pointwise(c, 0.5), "half the compatible error", "half the error"),
     )
 
 
-def _printed_lemma(context: Context) -> Evidence:
+def _at_worst_angle(power: int, reading: FisherReading = "expectation") -> Evidence:
+    """Squared sides with ``epsilon'^2 = mu^power eps_bias/(1 - gamma)^2``: 2 as printed, 1 with sqrt(mu) for mu."""
     point = three_armed()
     view = point.exact()
-    gap, error, information = _exact_gap(point)
+    gap, error, information = _exact_gap(point, reading)
     mu = information**2 / 2
-    left, right = mu * gap**2, mu**2 * error / (1 - point.gamma) ** 2
+    left, right = mu * gap**2, mu**power * error / (1 - point.gamma) ** 2
     witness = problem_witness(
         point, "three arms, the circular class (radius 1/2, angle sqrt(3) theta) at its worst angle: zero gradient",
         **{
@@ -115,7 +125,7 @@ def _printed_lemma(context: Context) -> Evidence:
     )  # fmt: skip
     return exact_evidence(
         "(sqrt(mu) gap)^2 - epsilon'^2 where grad J = 0", left - right, 0, Relation.AT_MOST, instances=1,
-        witness=witness,
+        witness=witness, note="attained" if left == right else "",
     )
 
 
@@ -137,21 +147,19 @@ def _printed_class(context: Context) -> Evidence:
     )
 
 
-def _exact_gap(point: RationalPoint) -> tuple[fmpq, fmpq, fmpq]:
+def _exact_gap(point: RationalPoint, reading: FisherReading = "expectation") -> tuple[fmpq, fmpq, fmpq]:
     """Gap to the best policy, compatible error against it, and the least Fisher eigenvalue (one parameter)."""
     view, best = point.exact(), J_star(point)
-    return best.J - view.J, eps_bias(view, best.occupancy), fisher(view)[0, 0]
+    return best.J - view.J, eps_bias(view, best.occupancy, reading=reading), fisher(view)[0, 0]
 
 
-def _attained(power: Fraction) -> Evidence:
-    """``gap^2 - eps_bias / (1 - gamma)^2`` at the witness, times ``(mu_f^2 / 2)^power`` (no sign depends on it)."""
+def _attained() -> Evidence:
+    """``gap^2 - eps_bias / (1 - gamma)^2`` at the witness, where the gradient is zero: zero if it is attained."""
     point = three_armed()
-    gap, error, information = _exact_gap(point)
-    excess = gap**2 - error / (1 - point.gamma) ** 2
-    factor = information**2 / 2 if power != 1 else information**2
+    gap, error, _ = _exact_gap(point)
     return exact_evidence(
-        "squared left side minus squared right side at the worst angle of the three-armed bandit", factor * excess, 0,
-        Relation.AT_MOST, instances=1, note="attained" if excess == 0 else "",
+        "squared gap minus eps_bias/(1 - gamma)^2 at the worst angle of the three-armed bandit",
+        gap**2 - error / (1 - point.gamma) ** 2, 0, Relation.EQUAL, instances=1, note="the bound is attained",
     )
 
 
@@ -227,14 +235,17 @@ def theorem_5_10() -> tuple[Variant, ...]:
     .. math:: \mathbb{E}\big(J(\theta^*) - J(\theta_T)\big) = O(T^{-1}) + O(\sqrt{\epsilon_{bias}})
         + O(\epsilon_{critic}) + \dots
 
-    Hypotheses: all assumptions of Section 5, among them 5.5 and 5.6 for *every* theta with one eps_bias.
+    Hypotheses: all assumptions of Section 5, among them 5.5 and 5.6 for *every* theta in R^p, with one mu_f (the step
+    size alpha = 7/(2 sqrt(mu)) needs one) and one eps_bias, F being the expectation that its print omits.
 
     Vacuous: the assumptions alone give ``J* - J(theta) <= sqrt(eps_bias)/(1 - gamma)`` for every theta, so term (2)
     covers the gap of any policy and no algorithm is needed. Proof. J is bounded and differentiable on the parameter
-    space, so Ekeland's variational principle gives a sequence along which J tends to its infimum and grad J to
-    zero. Lemma 5.7 (in its true form) along that sequence says ``J* - inf J <= sqrt(eps_bias)/(1 - gamma)``, and
-    ``J(theta) >= inf J``. The constant is attained: on the three-armed bandit of `lemma_5_7` the worst policy of the
-    class is exactly that far from the optimum. Put differently, eps_bias cannot be small under these assumptions
+    space, so Ekeland's variational principle gives a sequence along which J tends to its infimum and grad J to zero.
+    Lemma 5.7 (in its true form) along that sequence says ``J* - inf J <= sqrt(eps_bias)/(1 - gamma)``, and ``J(theta)
+    >= inf J``. (Lemma 5.7 as printed, if it is granted, says the same along that sequence with the factor sqrt(mu) <
+    1. With the rank-one F of the print the proof goes through wherever J has a minimiser, since nothing but Adv is
+    left of the error there.) The constant is attained: on the three-armed bandit of `lemma_5_7` the worst policy of
+    the class is exactly that far from the optimum. Put differently, eps_bias cannot be small under these assumptions
     unless every policy of the class is nearly optimal, and it cannot be zero unless every policy is optimal.
 
     With theta* the best policy of the class the same proof applies, word for word.
@@ -242,17 +253,18 @@ def theorem_5_10() -> tuple[Variant, ...]:
     The argument needs the assumptions on the whole parameter space. Asked only along the iterates they leave room
     for a theorem, and then the printed update has to improve J. It does not: the reading *progress* gives it an exact
     critic, exact gossip and infinitely many samples, so that terms (3) to (7) vanish, and asks whether the gap to the
-    best policy *of the class* goes to zero. The direction is exactly zero (`algorithm-1-direction`), and
-    the policy stays where it starts.
+    best policy *of the class* goes to zero. It starts where grad J is not zero, on the same bandit with probabilities
+    (1/4, 1/2, 1/4). The direction is exactly zero (`algorithm-1-direction`), and the policy stays where it starts.
 
-    Consequence: the theorem as stated gives no guarantee about Algorithm 1. The repaired direction of
-    `algorithm-1-direction` with Lemma 5.7 assumed along the run is the nearest statement with content; the
-    term-by-term entries below it measure that one.
+    Consequence: for the network policies of Sec. 3.2 no instance meets Assumption 5.5 (`assumption-5.5`), so there
+    the theorem speaks of nothing; for the classes that do meet it, it holds whatever the algorithm does. The theorem
+    as stated gives no guarantee about Algorithm 1. The repaired direction of `algorithm-1-direction` with Lemma 5.7
+    assumed along the run is the nearest statement with content; the term-by-term entries below it measure that one.
     """
     return (
         printed(
             lambda c: (_floor_covers(Fraction(1)), _floor_covers_random(c)),
-            "assumptions for every theta: does the floor sqrt(eps_bias)/(1 - gamma) alone cover every policy?",
+            "assumptions for every theta; the floor sqrt(eps_bias)/(1 - gamma) alone covers every policy",
         ),
         reading(_no_progress, "the gap to the best policy of the class vanishes with terms (3) to (7)", "progress"),
         control(lambda c: _floor_covers(Fraction(1, 2)), "half the floor covers every policy too", "half the floor"),
@@ -267,7 +279,7 @@ def _floor_covers(share: Fraction) -> Evidence:
     scaled = fmpq(share.numerator, share.denominator) ** 2 * floor_squared
     return exact_evidence(
         "squared gap of the worst policy minus squared floor, three-armed bandit", gap**2 - scaled, 0,
-        Relation.AT_MOST, scope=Scope.CLASS, instances=1, establishes=Verdict.VACUOUS,
+        Relation.AT_MOST, instances=1, establishes=Verdict.VACUOUS,
         witness=problem_witness(
             point, "the worst policy of the class, where the floor is attained",
             **{"J* - J": gap, "sqrt(eps_bias)/(1 - gamma) squared": floor_squared},
@@ -290,21 +302,36 @@ def _floor_covers_random(context: Context) -> Evidence:
     )
 
 
+def off_centre() -> RationalPoint:
+    """The three-armed bandit at the angle 2 pi/3: probabilities (1/4, 1/2, 1/4), scores (-1, 0, 1), a gradient.
+
+    ``1 + cos(t - 2 pi k/3)/2`` is 3/4, 3/2, 3/4 there, and ``sqrt(3) pi_k'/pi_k`` is -1, 0, 1.
+    """
+    quarter = Fraction(1, 4)
+    return replace(
+        three_armed(), tables=(rational_array([[quarter, 2 * quarter, quarter]]),),
+        psi=(rational_array([[[-1], [0], [1]]]),),
+    )
+
+
 def _no_progress(context: Context) -> Evidence:
-    """The printed direction with every oracle, and what is left of the gap within the class."""
-    point = three_armed()
+    """The printed direction with every oracle where grad J is not zero, and what is left of the gap in the class."""
+    point = off_centre()
     view = point.exact()
     d = _printed_direction(view, point)
-    # the class's best angle is 0, with probability (1 + c)/3 of the good arm
+    # the class's best angle is 0, with probability (1 + c)/3 = 1/2 of the good arm
     gap = fmpq(1, 2) / (1 - point.gamma) - view.J
-    stuck = not (d != 0).any()
-    return exact_evidence(
-        "gap to the best policy of the class after any number of exact printed steps", gap if stuck else 0,
-        0, Relation.AT_MOST, instances=1,
+    evidence = exact_evidence(
+        "gap to the best policy of the class after any number of exact printed steps", gap, 0, Relation.AT_MOST,
+        instances=1,
         witness=problem_witness(
-            point, "the printed direction is zero: the step is 0/0, or none", **{"E[d]": d, "gap within the class": gap}
+            point, "the printed direction is zero where the gradient is not: the step is 0/0, or none",
+            **{"E[d]": d, "grad J": view.grad_J, "gap within the class": gap},
         ),
     )
+    if (d != 0).any() or not (view.grad_J != 0).any():
+        return replace(evidence, undecided="the policy moves, or starts at a stationary point: one has to follow it")
+    return evidence
 
 
 def _printed_direction(view: Exact, point: RationalPoint) -> np.ndarray:

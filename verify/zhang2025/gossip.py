@@ -49,8 +49,8 @@ def consensus_rate() -> tuple[Variant, ...]:
 
     It would fail for time-varying matrices that are connected only over windows (see the reading).
 
-    Consequence: terms (5) of Theorem 5.10 have a true rate on connected graphs, a pessimistic one for many agents;
-    without connectedness they do not decay.
+    Consequence: term (5) of Theorem 5.10 has a true rate on connected graphs, a pessimistic one for many agents;
+    without connectedness it does not decay.
     """
     return (
         printed(_unconnected, "Assumption 5.1 as printed, which does not ask for a connected graph", "literal"),

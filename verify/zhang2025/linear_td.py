@@ -27,8 +27,7 @@ class LinearTD:
 
     Raises:
         ValueError: on construction: shapes, rows of P that are no laws, features above one or all zero, or gamma
-        outside
-            [0, 1).
+            outside [0, 1).
     """
 
     P: Float[np.ndarray, "S S"]

@@ -51,7 +51,10 @@ def eq_23() -> tuple[Variant, ...]:
     2m)(1 + 5/m)``, ``E ||grad||^2 = m`` and ``Var ||grad||^2 = 7m + 10``. By Paley-Zygmund and Chebyshev it is at least
     ``sqrt(m/2)`` with a probability whose lower bound tends to 3/16 (B >= 1), whereas (23) allows ``m^(1/32) log^(3/2)
     m`` with probability tending to one. (The network at W* in place of its linearisation moves the error by O(1): a
-    fraction ``m^(-1/2)`` of units changes sign.) For the same reason L_W of Assumption 5.8 grows like sqrt(m). Dividing
+    fraction ``m^(-1/2)`` of units changes sign.) Logarithms are read as at least one: literally log K = 0 at K = 1 and
+    the right side would vanish. Nor is K = 1 special: at K = 2 the one step, of length ``|y| ||grad||/sqrt(2)``, is cut
+    at the boundary, V-bar is half-way there, and where ``|y| >= B ||grad||`` the linearised error is ``B ||grad||/2``,
+    again of the order sqrt(m). For the same reason L_W of Assumption 5.8 grows like sqrt(m). Dividing
     the output by sqrt(m) removes the growth (reading).
 
     *D, and m^(-1/12)*: left open, they rest on high-probability bounds on random deep networks.

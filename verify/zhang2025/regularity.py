@@ -36,7 +36,7 @@ def assumption_5_5() -> tuple[Variant, ...]:
         \mathbb{E}_{\nu(\theta)} \big(\nabla_\theta \log \pi_\theta \nabla_\theta \log \pi_\theta^\top\big) \succeq
         \mu_f I
 
-    Hypotheses: the policy class of Sec. 3.2, Eq. (5) with a softmax, W trained; one mu_f for all theta.
+    Hypotheses: the policy class of Sec. 3.2, Eq. (5) with a softmax, W trained or everything; one mu_f for all theta.
 
     *Scores: unsatisfiable for D >= 2.* With J_a the derivative of output a, some score is at least half the largest
     ``|J_a - J_b|``, whatever pi. Derivatives in W_D are multiplied by c when W_1 is. For D = 1 scores are bounded; by
@@ -50,10 +50,15 @@ def assumption_5_5() -> tuple[Variant, ...]:
     where the outputs differ, and scores vanish where all units are off. With null vectors at every theta,
     asking it only along the iterates does not help.
 
+    *H, W and b trained*, as the dimension m(Dm + d + 1) of Sec. 3.2 suggests, fails for D = 1 as well: (c H, W_1 / c)
+    is the same policy for every c > 0, so (H, -W_1) is a null vector, and derivatives in W_1 are multiplied by c when
+    H is.
+
     *No class with as many parameters as probabilities does better on all of R^p.* Two actions, one state, one
-    parameter: ``F > 0`` makes pi(1) strictly monotone, so the length
-    ``int sqrt(F) dtheta <= int dp/sqrt(p(1-p)) = pi``, and mu_f > 0 would make it infinite. In general the metric F
-    would be complete on R^p and a local isometry into the simplices, which are simply connected and not complete.
+    parameter: ``F > 0`` makes pi(1) strictly monotone, so the length ``int sqrt(F) dtheta <= int dp/sqrt(p(1-p)) =
+    pi``, and mu_f > 0 would make it infinite. In general the Fisher metric of the simplices, pulled back, is at least
+    F >= mu_f I, hence complete on R^p, and a local isometry from a complete space onto a connected one is a covering
+    with a complete image; the open simplices are not complete.
 
     *mu_f depends on the size of the network.* ``p mu_f <= trace F = E|score|^2 <= 1``: mu_f <= 1/p with p the number
     of parameters, of order N D m^2. So ``alpha = 7/(2 sqrt(mu)) >= 7p/sqrt(2)``, and every O(.) of Theorem 5.10 that
@@ -74,6 +79,8 @@ def assumption_5_5() -> tuple[Variant, ...]:
                 "score"),
         printed(lambda c: (_idle(c, flipped=True), _switched_off(c), _too_many(c)),
                 "Fisher information at least mu_f: Eq. (5)", "fisher", "fisher"),
+        reading(lambda c: _rescaled(c, back=True), "Fisher information at least mu_f, D >= 1: H, W and b trained",
+                "all trained"),
         reading(_finite_length, "a one-parameter class on two actions and one state, on all of R", "two actions"),
         reading(_independent_of_size, "one mu_f serves every width", "all widths"),
         repaired(lambda c: (_circle_score(), _circle_fisher(), _circular_problems(c)),
@@ -84,6 +91,7 @@ def assumption_5_5() -> tuple[Variant, ...]:
         control(lambda c: all_at_once(circular=False), "they hold at once on the tabular softmax", "tabular softmax"),
         control(lambda c: _scores(c, depths=(1,)), "scores of one-layer networks are unbounded", "one layer"),
         control(lambda c: _idle(c, flipped=False), "(W_1, +W_2) is an idle direction", "unflipped"),
+        control(lambda c: _rescaled(c, back=False), "(c H, c W_1) is the same policy", "scaled twice"),
     )  # fmt: skip
 
 
@@ -142,6 +150,21 @@ def _idle(context: Context, *, flipped: bool) -> Evidence:
         establishes=Verdict.UNSATISFIABLE,
         witness=Witness("D = 2, m = 1, H = b = x = 1: y = w_1 w_2 has the gradient (w_2, w_1)", {
             "w": [2, 3], "gradient": [3, 2], "gradient . (w_1, -w_2)": 3 * 2 - 2 * 3}) if flipped else None,
+    )
+
+
+def _rescaled(context: Context, *, back: bool) -> Evidence:
+    """Largest change of the outputs from (H, W_1) to (c H, W_1 / c), or to (c H, c W_1), at random thetas."""
+    rng, worst, count = context.rng(2025, 86), fmpq(0), context.profile.n_rational
+    c = fmpq(3, 2)
+    for k in range(count):
+        net = random_network(rng, depth=1 + k % 3, width=2, inputs=2, outputs=3)
+        other = ReluNetwork(c * net.H, (net.W[0] * (1 / c if back else c), *net.W[1:]), net.b)
+        worst = max(worst, *(abs(net.output(x) - other.output(x)).max() for x in unit_vectors(rng, 2, 2)))
+    return exact_evidence(
+        "largest change of the outputs along a curve of parameters through theta", worst, 0, Relation.EQUAL,
+        instances=count, establishes=Verdict.UNSATISFIABLE,
+        note="its tangent (H, -W_1) is a null vector of F; where H = W_1 = 0, derivatives in both are 0",
     )
 
 
