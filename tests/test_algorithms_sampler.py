@@ -15,6 +15,7 @@ from scipy.stats import chisquare
 
 from algorithms._cac_kernel import N_DRIFTS, N_METRICS, _cac
 from algorithms._cac_lazy_kernel import _cac_lazy
+from algorithms._inputs import _tables
 from algorithms._sampler import (
     DEBT,
     ENOUGH,
@@ -35,7 +36,6 @@ from algorithms._sampler import (
     _regenerate,
 )
 from algorithms._sampler_setup import describe, dynamics_of, empty_anchor, prefers_regeneration
-from algorithms._inputs import _tables
 from mdp.exact import exact
 from mdp.families import random_problem, random_rational_point
 from mdp.features import Features

@@ -1,4 +1,4 @@
-"""Searches behind the repaired variants of zhang2025's proof: complete, right on both kinds of numbers, and able to fail."""
+"""Searches behind the repaired variants of zhang2025's proof: complete, alike on floats and rationals, able to fail."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from verify.search import (
 from verify.search.simplest import rounded
 from verify.searched import unknown
 from verify.zeng2022.search_families import Joint, identity
-from verify.zhang2025 import search_batch, search_critic, search_gossip, search_recursion
+from verify.zhang2025 import search_batch, search_critic, search_gossip, search_mixing, search_recursion
 from verify.zhang2025.batch_chain import coin
 from verify.zhang2025.circle import Circle
-from verify.zhang2025.linear_td import LinearTD, averaged_error
+from verify.zhang2025.linear_td import LinearTD, averaged_error, noiseless_worst
 from verify.zhang2025.search_shapes import Array, Arrays, homogeneous
 from verify.zhang2025.searches_proof import NOT_SEARCHED, RATIOS, SEARCHES
 
@@ -52,11 +52,18 @@ def number(value: Any) -> float:
     return float(Fraction(int(value.p), int(value.q))) if isinstance(value, fmpq) else float(value)
 
 
+def both(pair: tuple[Any, Any] | None) -> tuple[Any, Any]:
+    """Both sides, which must be defined."""
+    assert pair is not None
+    return pair
+
+
 # --- coverage -------------------------------------------------------------------------------------------------------
 
 
 def test_keys_name_variants_of_the_ledger() -> None:
-    assert unknown(zhang2025.LEDGER, {**SEARCHES, **NOT_SEARCHED}) == []
+    any_search = next(iter(SEARCHES.values()))
+    assert unknown(zhang2025.LEDGER, {**SEARCHES, **dict.fromkeys(NOT_SEARCHED, any_search)}) == []
     assert set(RATIOS) <= set(SEARCHES)
 
 
@@ -78,7 +85,7 @@ def test_every_repaired_variant_that_is_not_proved_is_searched_or_excused() -> N
 @pytest.mark.parametrize("key", SEARCHES)
 def test_repaired_variants_survive_a_glance(key: str) -> None:
     search = SEARCHES[key]
-    outcome = find_counterexample(search.inequality, search.family, Budget(120, exact=30), seeded(1))
+    outcome = find_counterexample(search.inequality, search.family, Budget(60, exact=20), seeded(1))
     assert isinstance(outcome, Survived)
     assert outcome.best is not None
     assert outcome.best <= search.tolerance
@@ -102,14 +109,14 @@ def test_floats_and_rationals_see_the_same_sides(key: str) -> None:
     assert compared > 0 or key == "consensus-rate::repaired"
 
 
-H, R, C, G, B = homogeneous, search_recursion, search_critic, search_gossip, search_batch
+H, R, C, G, B, X = homogeneous, search_recursion, search_critic, search_gossip, search_batch, search_mixing
 
 CONTROLS: dict[str, tuple[Inequality, Any, int]] = {
     "(8): 9/10 of the error": (R.listed_step(9), R.DIRECTIONS, 2_000),
     "(9): b = 1/2": (R.one_step(b_tenths=5), R.CIRCLES, 2_000),
-    "(9): 9/10 of the floor": (R.one_step(floor_tenths=9), R.CIRCLES, 3_000),
+    "(9): half the floor": (R.one_step(floor_tenths=5), R.CIRCLES, 4_000),
     "(10): 23/9": (H("23/9 for 8/3", R.unrolled(23, 9)), R.ANY_STEPS, 1_000),
-    "(37): 5 for 6": (H("5 for 6", R.final_bound(square=5)), R.RUNS, 2_000),
+    "(37): 2 for 6": (H("2 for 6", R.final_bound(square=2)), R.RUNS, 2_000),
     "(37): 13/5": (H("13/5 for 8/3", R.final_bound(numerator=13, denominator=5)), R.RUNS, 2_000),
     "(23): 2/5 of the bound": (H("2/5", C.averaged_td(2, 5)), C.CHAINS, 2_000),
     "algorithm 3: k to K - 2": (identity("k to K - 2", C.yardstick(-1)), C.STREAMS, 300),
@@ -117,17 +124,17 @@ CONTROLS: dict[str, tuple[Inequality, Any, int]] = {
     "(20): 99/100": (H("99/100", G.distance_from_average(99, 100)), G.CRITICS, 2_000),
     "(26) third: A^t": (identity("A^t", G.third_line(keep_mean=True)), G.TD_BATCHES, 300),
     "(26): 99/100": (H("99/100", G.one_agent(99, 100)), G.TD_BATCHES, 1_500),
-    "(27): a round more": (H("t + 1", G.all_agents_printed_rate(extra=1)), G.TD_BATCHES, 2_000),
+    "(27), printed rate: 3/4": (H("3/4", G.all_agents_printed_rate(0, 3, 4)), G.TD_BATCHES, 2_000),
     "(27): 99/100": (H("99/100", G.all_agents_sharp(99, 100)), G.TD_BATCHES, 1_500),
     "(28): 1/M": (identity("1/M", B.expansion(1)), B.SAMPLES, 300),
     "(29): 1/5": (H("1/5", B.diagonal(1, 5)), B.WITH_ERROR, 1_500),
     "(29), exact critic: 99/100": (H("99/100", B.diagonal_exact_critic(99, 100)), B.WITHOUT_ERROR, 500),
     "(30): sign": (identity("sign", B.conditional_means(-1)), B.WITHOUT_ERROR, 300),
-    "(32): 1/1000": (H("1/1000", B.cross_terms("v", 1, 1_000)), B.WITHOUT_ERROR, 1_500),
-    "mixing: at once": (H("gamma^lag", B.mixing_given_the_pair(0)), B.WITHOUT_ERROR, 300),
-    "(33): 2/25": (H("2/25", B.batch_errors("v", 2, 25)), B.WITHOUT_ERROR, 1_500),
+    "(32): printed TD error": (H("line 9 of Algorithm 1", X.cross_terms("q")), B.WITHOUT_ERROR, 300),
+    "mixing: at once": (H("d(lag)", X.mixing_given_the_pair(0)), B.WITHOUT_ERROR, 300),
+    "(33): 2/25": (H("2/25", X.batch_errors("v", 2, 25)), B.WITHOUT_ERROR, 1_500),
     "(34): 99/100": (H("99/100", B.critic_share(99, 100)), B.WITH_ERROR, 1_500),
-    "(34) fifth: 3/2 for 2": (H("1 for 2", B.advantages(1)), B.WITH_ERROR, 500),
+    "(34) fifth: 1 for 2": (H("1 for 2", B.advantages(1)), B.WITH_ERROR, 500),
 }
 """Stronger claims, all false, with the float evaluations in which the same search refutes them."""
 
@@ -165,9 +172,9 @@ def test_enclosures_of_averaged_td_are_narrow_at_the_longest_runs() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_batch_errors_are_those_of_the_ledger(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_batch, "BATCHES", (size,))
+    monkeypatch.setattr(search_mixing, "BATCHES", (size,))
     joint = Joint(coin(), {})
-    left, right = search_batch.batch_errors()(joint)
+    left, right = both(search_mixing.batch_errors()(joint))
     b = search_batch.chain(joint, "v")
     assert left == size * b.batch_error(0, size)
     assert left == size * b.batch_error_by_paths(0, size)
@@ -177,10 +184,11 @@ def test_batch_errors_are_those_of_the_ledger(size: int, monkeypatch: pytest.Mon
 def test_scores_are_scaled_to_norm_one() -> None:
     point = coin()
     tripled = replace(point, psi=tuple(3 * p for p in point.psi))
-    raw = search_batch.cross_terms("q")
-    assert raw(Joint(point, {})) == raw(Joint(tripled, {}))
+    raw = search_batch.critic_share()
+    error = {"error of Q": rational_array([[1, -1]])}
+    assert raw(Joint(point, error)) == raw(Joint(tripled, error)) == (1, 1)
     constant = replace(point, psi=tuple(0 * p + 1 for p in point.psi))
-    assert raw(Joint(constant, {})) is None
+    assert raw(Joint(constant, error)) is None
 
 
 def test_one_step_on_a_circle_has_the_constants_of_the_ledger() -> None:
@@ -188,7 +196,7 @@ def test_one_step_on_a_circle_has_the_constants_of_the_ledger() -> None:
     c, w = 0.5, np.sqrt(0.75)
     arrays = {"r": np.array([1.0, 0.0, 0.0]), "c": np.array(c), "speed": np.array(c / w), "gamma": np.array(0.5)}
     step = {"angle": np.array(np.pi), "alpha": np.array(0.01), "d": np.array(1e-3)}
-    left, _ = search_recursion.one_step().sides({**arrays, **step})
+    left, _ = both(search_recursion.one_step().sides({**arrays, **step}))
     root_mu, worst = circle.information / np.sqrt(2), float(circle.worst_gap)
     moved = float(circle.lipschitz / circle.s) * (1 - np.cos(0.01))
     added = 2 * 0.01 * 1e-3 + float(circle.smoothness) * 0.01**2 / 2 + 0.01 * root_mu * worst
@@ -214,7 +222,8 @@ def test_eq_29_is_within_a_factor_of_two_and_a_half() -> None:
         P=[[[0, 1], [0, 1]], [[1, 0], [1, 0]]], r=[[[0, 0], [0, 0]]], initial=[1, 0], gamma=gamma,
         tables=([[half, half]] * 2,), psi=([[[1], [-1]]] * 2,), phi_state=[[1], [1]], phi_joint=[[[1], [1]]] * 2,
     )
-    left, right = search_batch.diagonal()(Joint(point, {"error of Q": rational_array([[1, 1], [-1, -1]])}))
+    joint = Joint(point, {"error of Q": rational_array([[1, 1], [-1, -1]])})
+    left, right = both(search_batch.diagonal()(joint))
     stay = 1 / (1 + gamma) * (1 - gamma)  # in state 0, and restarted there
     assert left == rational_array([stay * (1 - gamma) ** 2 + (1 - stay) * (1 + gamma) ** 2])[0]
     assert number(left / right) == pytest.approx(0.4257, abs=1e-4)
@@ -222,11 +231,12 @@ def test_eq_29_is_within_a_factor_of_two_and_a_half() -> None:
 
 def test_eq_23_has_the_sharp_constant_of_the_ledger() -> None:
     inequality, family = RATIOS["eq-23::repaired"]
-    worst = worst_ratio(inequality, family, 1_500, seeded(5), share=0.99)
-    assert 0.40 < worst.ratio < 0.41  # 0.4073 in the limit
+    worst = worst_ratio(inequality, family, 1_000, seeded(5), share=0.99)
+    # the source asks for K of at least 64; the constant falls to 0.4073
+    assert 0.407 < worst.ratio < noiseless_worst(64)[0] + 1e-9
 
 
-# --- the family --------------------------------------------------------------------------------------------------------
+# --- the family -----------------------------------------------------------------------------------------------
 
 
 def test_agents_leave_with_their_links_and_arrays() -> None:

@@ -16,10 +16,12 @@ from rich.table import Table
 
 from verify.experiments.coordination import AGENTS, ALGORITHMS, BUDGETS, ENDED, OPEN, OUTCOMES, READINGS, coordination
 from verify.experiments.coordination_summary import Summary, as_json, summaries
+from verify.experiments.spread_command import simple_spread_command
 from verify.experiments.terms_command import proof_command, terms_command
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run the papers' experiments.")
 
+app.command("simple-spread")(simple_spread_command)
 app.command("terms")(terms_command)
 app.command("proof")(proof_command)
 

@@ -30,6 +30,7 @@ from verify.zhang2025.exponents import eq_38_39, eq_40_41
 from verify.zhang2025.facts import fact_c_1, remark_2
 from verify.zhang2025.gaussian import assumption_5_5_gaussian
 from verify.zhang2025.gossip import consensus_rate
+from verify.zhang2025.gossip_bias import remark_6
 from verify.zhang2025.kernels import restart_kernel
 from verify.zhang2025.listings import algorithm_1_data
 from verify.zhang2025.mixing_error import eq_31_32
@@ -47,7 +48,13 @@ from verify.zhang2025.remarks import figure_4, remark_3, remark_4, table_1
 from verify.zhang2025.restart import lemma_4_2, lemma_4_3
 from verify.zhang2025.setting import eq_1, eq_2
 from verify.zhang2025.smoothness import assumption_5_8_j
+from verify.zhang2025.spread import d1_defaults, figure_5
+from verify.zhang2025.spread_figures import figure_2_10, figure_6, figure_7, figure_8, figure_9
 from verify.zhang2025.stationary_point import fact_c_3
+from verify.zhang2025.term_batch import theorem_5_10_term_4
+from verify.zhang2025.term_critic import theorem_5_10_term_7
+from verify.zhang2025.term_gossip import theorem_5_10_term_5
+from verify.zhang2025.terms import theorem_5_10_term_1
 from verify.zhang2025.unrolled import eq_10
 
 LEDGER = (
@@ -84,11 +91,16 @@ LEDGER = (
     assumption_5_8_q,
     assumption_5_9,
     theorem_5_10,
+    theorem_5_10_term_1,
+    theorem_5_10_term_4,
+    theorem_5_10_term_5,
+    theorem_5_10_term_7,
     theorem_5_10_parameters,
     corollary_5_11,
     remark_3,
     remark_4,
     remark_5,
+    remark_6,
     table_1,
     b1_recursion,
     b2_gradient,
@@ -122,6 +134,13 @@ LEDGER = (
     eq_37,
     eq_38_39,
     eq_40_41,
+    d1_defaults,
+    figure_5,
+    figure_6,
+    figure_7,
+    figure_8,
+    figure_9,
+    figure_2_10,
     figure_4,
 )
 """Statement functions in paper order."""

@@ -1,4 +1,4 @@
-"""Searches for zhang2025 Eqs. (28)-(34): batches of TD errors times scores, floats and rationals alike.
+"""Searches for zhang2025 Eqs. (28)-(30) and (34): batches of TD errors times scores, floats and rationals alike.
 
 Every quantity below is quadratic in the scores, so Assumption 5.5 enters as a division by the largest squared norm of
 the joint score: the search is not drawn to small scores, and the claim is that for scores of norm one.
@@ -17,12 +17,6 @@ from verify.search import MDPFamily
 from verify.zeng2022.search_families import Extra, Joined, Joint, Pair, Raw, relative_gap, small, worst
 from verify.zhang2025.batch_chain import Batch, batch
 from verify.zhang2025.search_shapes import Array, Arrays
-
-LAGS = (1, 2, 3)
-"""Distances between two samples that are compared; ours."""
-
-BATCHES = (1, 2, 5)
-"""Batch sizes that are compared; ours."""
 
 
 def _pairs(family: MDPFamily) -> tuple[int, ...]:
@@ -82,24 +76,39 @@ def chain(joint: Joint, form: str, *, wrong: bool = False) -> Batch:
     return batch(point, form, error)
 
 
-def _score_square(b: Batch) -> Any:
-    """Largest squared norm of the joint score; None where features hardly differ and scores are rounding errors."""
+def score_square(b: Batch) -> Any:
+    """Largest squared norm of the joint score; None where features hardly differ and scores are rounding errors.
+
+    Args:
+        b: the batch.
+    """
     found = max((b.score**2).sum(axis=0))
     return found if found > small(found) else None
 
 
-def _of_batch(form: str, wrong: bool, sides: Callable[[Batch], list[Pair]]) -> Raw:
-    """The worst of several pairs of sides, the left ones divided by the largest squared score."""
+def of_batch(form: str, wrong: bool, sides: Callable[[Batch], list[Pair]]) -> Raw:
+    """The worst of several pairs of sides, the left ones divided by the largest squared score.
+
+    Args:
+        form: of the TD error, see `batch`.
+        wrong: whether the critic has the searched error.
+        sides: the pairs.
+    """
 
     def raw(joint: Joint) -> Pair | None:
         b = chain(joint, form, wrong=wrong)
-        unit = _score_square(b)
+        unit = score_square(b)
         return worst((left / unit, right) for left, right in sides(b)) if unit is not None else None
 
     return raw
 
 
-def _agents(b: Batch) -> range:
+def agents(b: Batch) -> range:
+    """Their indices.
+
+    Args:
+        b: the batch.
+    """
     return range(len(b.score))
 
 
@@ -113,9 +122,9 @@ def diagonal(numerator: int = 1, denominator: int = 1) -> Raw:
 
     def sides(b: Batch) -> list[Pair]:
         root = 3 * b.reward_range / (2 * (1 - b.gamma)) + (2 + b.gamma) * b.critic_error
-        return [(b.mean(b.sample(i) ** 2), root**2 * numerator / denominator) for i in _agents(b)]
+        return [(b.mean(b.sample(i) ** 2), root**2 * numerator / denominator) for i in agents(b)]
 
-    return _of_batch("q", True, sides)
+    return of_batch("q", True, sides)
 
 
 def diagonal_exact_critic(numerator: int = 1, denominator: int = 1) -> Raw:
@@ -128,9 +137,9 @@ def diagonal_exact_critic(numerator: int = 1, denominator: int = 1) -> Raw:
 
     def sides(b: Batch) -> list[Pair]:
         right = (1 + b.gamma**2) * (b.reward_range / (1 - b.gamma)) ** 2 * numerator / (4 * denominator)
-        return [(b.mean(b.sample(i) ** 2), right) for i in _agents(b)]
+        return [(b.mean(b.sample(i) ** 2), right) for i in agents(b)]
 
-    return _of_batch("q", False, sides)
+    return of_batch("q", False, sides)
 
 
 def conditional_means(sign: int = 1) -> Callable[[Joint], Any]:
@@ -155,68 +164,6 @@ def conditional_means(sign: int = 1) -> Callable[[Joint], Any]:
     return gap
 
 
-def _repaired_bounds(b: Batch) -> tuple[Any, Any]:
-    """X and b of the repaired (32)."""
-    value = b.reward_range / (1 - b.gamma)
-    return (5 - 2 * b.gamma) * value / 2, value
-
-
-def cross_terms(form: str = "v", numerator: int = 1, denominator: int = 1) -> Raw:
-    """(32) repaired: ``|E <x, x'>| <= X b gamma^(lag - 1)``, every agent, three lags.
-
-    Args:
-        form: of the TD error.
-        numerator: of the share of the right side.
-        denominator: of this share.
-    """
-
-    def sides(b: Batch) -> list[Pair]:
-        X, width = _repaired_bounds(b)
-        right = X * width * numerator / denominator
-        return [(abs(b.cross(i, lag)), right * b.gamma ** (lag - 1)) for i in _agents(b) for lag in LAGS]
-
-    return _of_batch(form, False, sides)
-
-
-def mixing_given_the_pair(later: int = 1) -> Raw:
-    """Total variation between the pair after a lag, given state and action, and nu: at most ``gamma^(lag - later)``.
-
-    Args:
-        later: steps lost, one in the repaired form.
-    """
-
-    def raw(joint: Joint) -> Pair:
-        b = chain(joint, "v")
-        power, pairs = b.kernel, []
-        for lag in LAGS:
-            pairs.append((abs(power - b.law).sum(axis=1).max() / 2, b.gamma ** (lag - later)))
-            power = power @ b.kernel
-        return worst(pairs)
-
-    return raw
-
-
-def batch_errors(form: str = "v", numerator: int = 1, denominator: int = 1) -> Raw:
-    """(33) repaired: ``M E sum_i |h^i - g^i|^2 <= X^2 + 2 X b / (1 - gamma)``.
-
-    Args:
-        form: of the TD error.
-        numerator: of the share of the right side.
-        denominator: of this share.
-    """
-
-    def sides(b: Batch) -> list[Pair]:
-        X, width = _repaired_bounds(b)
-        right = (X**2 + 2 * X * width / (1 - b.gamma)) * numerator / denominator
-        squares = [b.mean(b.sample(i) ** 2) for i in _agents(b)]
-        crosses = [[b.cross(i, lag) for lag in range(1, max(BATCHES))] for i in _agents(b)]
-        total = sum(squares)
-        lags = [sum(row[k] for row in crosses) for k in range(max(BATCHES) - 1)]
-        return [((M * total + sum(2 * (M - k) * lags[k - 1] for k in range(1, M))) / M, right) for M in BATCHES]
-
-    return _of_batch(form, False, sides)
-
-
 def critic_share(numerator: int = 1, denominator: int = 1) -> Raw:
     """(34) repaired: ``||g - (1 - gamma) grad J||^2 <= epsilon_critic^2``, the gradient by differentiating V.
 
@@ -227,7 +174,7 @@ def critic_share(numerator: int = 1, denominator: int = 1) -> Raw:
 
     def raw(joint: Joint) -> Pair | None:
         b = chain(joint, "original", wrong=True)
-        unit = _score_square(b)
+        unit = score_square(b)
         if unit is None:
             return None
         gap = b.target - (1 - b.gamma) * joint.view.grad_J_by_solve[:, 0]

@@ -198,10 +198,21 @@ def with_fields(point: Point, **fields: Any) -> Point:
     return replace(point, **fields)
 
 
-def _flattened(mixed: Point, x: Joint) -> bool:
-    """Whether the scores of the mixture are lost to rounding: floats whose mixture of features has no spread left."""
-    spread = max(abs(score).max() for score in mixed.exact().scores)
-    return not is_exact(x.view.P) and bool(spread < 1e-6)
+def _settled(mixed: Point) -> Point | None:
+    """The mixture as it is if exact; in floats, scores of rounding size are zero, and those in between unclear (None).
+
+    A mixture of nearly equal features has scores of rounding errors, whose gradient is not zero in their own units.
+    """
+    view = mixed.exact()
+    if is_exact(view.P):
+        return mixed
+    kept = []
+    for psi, table, score in zip(mixed.psi, view.tables, view.scores, strict=True):
+        size = float(np.sqrt((view.visitation[:, None] * table * score[:, :, 0] ** 2).sum()))
+        if 1e-14 < size < 1e-5:
+            return None
+        kept.append(psi if size > 1e-14 else psi * 0)
+    return with_fields(mixed, psi=tuple(kept))
 
 
 def floor(share: Any = 1) -> Raw:
@@ -215,8 +226,8 @@ def floor(share: Any = 1) -> Raw:
         best = optimum(x.point)
         if best is None:
             return None
-        view, flat = x.view, _zero_gradient(x)
-        if _flattened(flat, x):
+        view, flat = x.view, _settled(_zero_gradient(x))
+        if flat is None:
             return None
         gap = (1 - view.gamma) * (best.J - view.J)
         error = eps_bias(flat.exact(), best.occupancy)

@@ -10,6 +10,7 @@ from verify.zeng2022.search_families import Raw, identity, ratio
 from verify.zhang2025 import search_batch as batch
 from verify.zhang2025 import search_critic as critic
 from verify.zhang2025 import search_gossip as gossip
+from verify.zhang2025 import search_mixing as mixing
 from verify.zhang2025 import search_recursion as recursion
 from verify.zhang2025.search_shapes import homogeneous
 
@@ -51,14 +52,15 @@ BOUNDS: dict[str, tuple[str, Raw, Family]] = {
         batch.WITHOUT_ERROR,
     ),
     "eq-31-32::repaired": (
-        "|E <x, x'>| <= X b gamma^(lag - 1), lags 1 to 3", batch.cross_terms(), batch.WITHOUT_ERROR,
+        "|E <x, x'>| <= X b d(lag - 1), d(t) = worst TV of the state after t steps, lags 1 to 3", mixing.cross_terms(),
+        batch.WITHOUT_ERROR,
     ),
     "eq-31-32::repaired[one step later]": (
-        "TV(law of the pair after a lag, given state and action; nu) <= gamma^(lag - 1), lags 1 to 3",
-        batch.mixing_given_the_pair(), batch.WITHOUT_ERROR,
+        "TV of the pair after a lag, given state and action <= d(lag - 1), the worst of the state, lags 1 to 3",
+        mixing.mixing_given_the_pair(), batch.WITHOUT_ERROR,
     ),
     "eq-33::repaired": (
-        "M E sum_i |h^i - g^i|^2 <= X^2 + 2 X b / (1 - gamma), M = 1, 2, 5", batch.batch_errors(), batch.WITHOUT_ERROR,
+        "M E sum_i |h^i - g^i|^2 <= X^2 + 2 X b / (1 - gamma), M = 1, 2, 5", mixing.batch_errors(), batch.WITHOUT_ERROR,
     ),
     "eq-34::repaired": ("||g - (1 - gamma) grad J||^2 <= epsilon_critic^2", batch.critic_share(), batch.WITH_ERROR),
     "eq-34::repaired[fifth]": ("E|A^ - A|^2 <= 2 E A^^2 + 2 E A^2", batch.advantages(), batch.WITH_ERROR),
