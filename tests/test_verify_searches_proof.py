@@ -232,8 +232,8 @@ def test_eq_29_is_within_a_factor_of_two_and_a_half() -> None:
 def test_eq_23_has_the_sharp_constant_of_the_ledger() -> None:
     inequality, family = RATIOS["eq-23::repaired"]
     worst = worst_ratio(inequality, family, 1_000, seeded(5), share=0.99)
-    # the source asks for K of at least 64; the constant falls to 0.4073
-    assert 0.407 < worst.ratio < noiseless_worst(64)[0] + 1e-9
+    # one state without noise: 0.4113 at K = 64, the least that the source allows, and 0.4073 in the limit
+    assert noiseless_worst(64)[0] * 0.99 < worst.ratio < 0.5
 
 
 # --- the family -----------------------------------------------------------------------------------------------

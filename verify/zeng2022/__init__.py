@@ -1,5 +1,6 @@
 """The ledger of zeng2022, in paper order."""
 
+from verify.searched import searched
 from verify.zeng2022.actor_samples import unbiased_actor
 from verify.zeng2022.actor_step import eq_10_direction
 from verify.zeng2022.algorithm import algorithm_1
@@ -20,52 +21,56 @@ from verify.zeng2022.preliminaries import eq_1, eq_2, eq_3, eq_4
 from verify.zeng2022.propositions import proposition_1, proposition_1_must
 from verify.zeng2022.rates import corollary_1_actor, corollary_1_critic, step_sizes, theorem_3_actor, theorem_3_critic
 from verify.zeng2022.rewards_features import assumption_3, assumption_4
+from verify.zeng2022.searches import SEARCHES
 from verify.zeng2022.stationarity import proposition_2, sample_complexity
 from verify.zeng2022.uniqueness import assumption_4_unique
 from verify.zeng2022.upper_level import eq_8a
 from verify.zeng2022.weights import assumption_2
 
-LEDGER = (
-    eq_1,
-    eq_2,
-    eq_3,
-    eq_4,
-    eq_5,
-    eq_6,
-    eq_7,
-    eq_7_msbe,
-    eq_8a,
-    eq_8bd,
-    assumption_1,
-    assumption_2,
-    consensus,
-    algorithm_1,
-    eq_12_sgd,
-    eq_13_sgd,
-    eq_13_target,
-    eq_10_direction,
-    assumption_3,
-    assumption_4,
-    assumption_4_unique,
-    assumption_5,
-    assumption_6,
-    proposition_1,
-    proposition_1_must,
-    proposition_2,
-    unbiased_actor,
-    unbiased_critic,
-    mismatch_inevitable,
-    approximation_inevitable,
-    algorithm_2,
-    step_sizes,
-    theorem_3_critic,
-    theorem_3_actor,
-    corollary_1_critic,
-    corollary_1_actor,
-    sample_complexity,
-    federated,
-    coordination_optima,
-    coordination_figure,
-    pursuit_figure,
+LEDGER = searched(
+    (
+        eq_1,
+        eq_2,
+        eq_3,
+        eq_4,
+        eq_5,
+        eq_6,
+        eq_7,
+        eq_7_msbe,
+        eq_8a,
+        eq_8bd,
+        assumption_1,
+        assumption_2,
+        consensus,
+        algorithm_1,
+        eq_12_sgd,
+        eq_13_sgd,
+        eq_13_target,
+        eq_10_direction,
+        assumption_3,
+        assumption_4,
+        assumption_4_unique,
+        assumption_5,
+        assumption_6,
+        proposition_1,
+        proposition_1_must,
+        proposition_2,
+        unbiased_actor,
+        unbiased_critic,
+        mismatch_inevitable,
+        approximation_inevitable,
+        algorithm_2,
+        step_sizes,
+        theorem_3_critic,
+        theorem_3_actor,
+        corollary_1_critic,
+        corollary_1_actor,
+        sample_complexity,
+        federated,
+        coordination_optima,
+        coordination_figure,
+        pursuit_figure,
+    ),
+    SEARCHES,
 )
-"""Statement functions in paper order."""
+"""Statement functions in paper order, with the searches of what is not proved."""

@@ -79,7 +79,8 @@ def eq_23() -> tuple[Variant, ...]:
         reading(lambda c: _growth(Fraction(0)), "in m, output divided by sqrt(m)", "scaled output"),
         repaired(
             lambda c: (_noiseless(RATE), _linear(c, RATE, False)),
-            "linear critic, i.i.d.: root mean square at most ((||w_0 - w*||^2 + 2 sigma^2)/(1 - gamma))^(1/2) K^(-1/4)",
+            "linear critic, i.i.d., sqrt(K) >= 8/(1 - gamma): root mean square at most "
+            "((||w_0 - w*||^2 + 2 sigma^2)/(1 - gamma))^(1/2) K^(-1/4)",
         ),
         control(lambda c: _noiseless(Fraction(3, 10)), "K^(-3/10) uniformly over features", "K^(-3/10)"),
         control(lambda c: _growth(Fraction(1)), "in m, output divided by m^(1/4)", "half the scaling"),

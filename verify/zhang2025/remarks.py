@@ -75,7 +75,11 @@ def remark_3() -> tuple[Variant, ...]:
                 "term 2"),
         printed(lambda c: _controlled(1), "increasing the depth controls terms (5) to (7)", "depth", "network size"),
         printed(lambda c: _controlled(0), "increasing the width controls terms (5) to (7)", "width", "network size"),
-        repaired(_additive, "the error vanishes where the advantage is a sum of one function per agent", "additive"),
+        repaired(
+            _additive,
+            "the error vanishes where the advantage is a sum of one function per agent and the scores span all such functions",
+            "additive",
+        ),
         control(lambda c: _controlled(1, flipped=True), "decreasing the depth controls them", "shallower"),
     )  # fmt: skip
 
