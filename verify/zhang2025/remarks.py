@@ -77,7 +77,7 @@ def remark_3() -> tuple[Variant, ...]:
         printed(lambda c: _controlled(0), "increasing the width controls terms (5) to (7)", "width", "network size"),
         repaired(
             _additive,
-            "the error vanishes where the advantage is a sum of one function per agent and the scores span all such functions",
+            "the error vanishes where the advantage is a sum of one function per agent, all of which the scores span",
             "additive",
         ),
         control(lambda c: _controlled(1, flipped=True), "decreasing the depth controls them", "shallower"),
