@@ -37,6 +37,8 @@ def child(out: Path, jobs: int, delay: float, die_at: int, pipe: Connection) -> 
     """Sweep; send word with each cell, and the message of an interrupt."""
     os.setsid()
     describe.SOURCES = ()  # an edit of the project during the tests is not their subject
+    # a shell's background job starts with SIGINT ignored, and its children inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     fsync, calls = os.fsync, []
 
     def fatal(handle: int) -> None:

@@ -256,6 +256,12 @@ def _row_of_zeng(terms: tuple[Power, ...] = ACTOR_TERMS) -> Evidence:
 def figure_4() -> tuple[Variant, ...]:
     r"""Multi-agent RLHF with three language models: the average reward rises for all agents.
 
+    .. math:: \text{reward}^i(\text{last episodes}) > \text{reward}^i(\text{first episodes}), \qquad i = 1, 2, 3
+
+    Not decided here. Nothing about three 1.1-billion-parameter language models and their reward models is exact, and the
+    sentence that gossip is the cause would need runs without it. A dialogue with a vocabulary of a few tokens and two
+    turns is a finite MDP, and could test the update rule, though not this figure.
+
     Hypotheses: none that can be stated: the learning algorithm is not the one analysed (language models are not the
     network of Eq. (5), actions are sequences of tokens).
 
