@@ -259,8 +259,8 @@ def figure_4() -> tuple[Variant, ...]:
     .. math:: \text{reward}^i(\text{last episodes}) > \text{reward}^i(\text{first episodes}), \qquad i = 1, 2, 3
 
     Not decided here. Nothing about three 1.1-billion-parameter language models and their reward models is exact, and
-    the sentence that gossip is the cause would need runs without it. A dialogue with a vocabulary of a few tokens and two
-    turns is a finite MDP, and could test the update rule, though not this figure.
+    the sentence that gossip is the cause would need runs without it. A dialogue with a vocabulary of a few tokens and
+    two turns is a finite MDP, and could test the update rule, though not this figure.
 
     Hypotheses: none that can be stated: the learning algorithm is not the one analysed (language models are not the
     network of Eq. (5), actions are sequences of tokens).
