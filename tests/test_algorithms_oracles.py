@@ -31,10 +31,10 @@ from mdp.networks import Schedule, full_average
 from mdp.policies import CircularPolicy
 from mdp.policy import LogLinearPolicy
 from mdp.problem import Problem
-from verify.experiments.terms import all_terms, local_slopes, term_1, term_4, term_5, term_7
-from verify.experiments.terms_figure import LOOK, terms_figure
+from verify.experiments.terms.figure import LOOK, terms_figure
+from verify.experiments.terms.runs import all_terms, local_slopes, term_1, term_4, term_5, term_7
 from verify.experiments.valley import Valley, descend
-from verify.zhang2025.linear_td import LinearTD, averaged_error
+from verify.zhang2025.proof.linear_td import LinearTD, averaged_error
 
 GOSSIP = np.array([[0.75, 0.25], [0.25, 0.75]])
 

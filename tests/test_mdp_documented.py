@@ -20,7 +20,7 @@ OPTIONAL = ("mdp.testing", "mdp.io._parallel_env")
 
 COMMANDS = (
     "verify.cli", "verify.experiment_commands", "verify.mdp_commands", "verify.sweep_commands",
-    "verify.new_paper_command", "verify.experiments.terms_command", "verify.experiments.spread_command",
+    "verify.new_paper_command", "verify.experiments.terms.command", "verify.experiments.simple_spread.command",
 )
 """Modules of commands, which document their options where they declare them."""
 

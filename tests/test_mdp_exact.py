@@ -15,7 +15,7 @@ from mdp.chain import period, stationary_law
 from mdp.direction import READINGS, actor_direction, attractor, direction, undiscounted_direction
 from mdp.families import random_problem, random_rational_point
 from mdp.linear import rational_array, to_float
-from verify.zeng2022.lower_level import two_state_chain
+from verify.zeng2022.setting.lower_level import two_state_chain
 
 SEEDS = st.integers(0, 2**32 - 1)
 

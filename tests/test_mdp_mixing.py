@@ -42,7 +42,7 @@ from mdp.td_stability import (
     off_policy_counterexample,
     td_matrix_under,
 )
-from verify.zeng2022.lower_level import two_state_chain
+from verify.zeng2022.setting.lower_level import two_state_chain
 
 SEEDS = st.integers(0, 2**32 - 1)
 HORIZON = 24

@@ -11,7 +11,7 @@ import xarray as xr
 
 from rates import RateOutcome, assert_rate, fastest_decay, fit_rate, geometric_horizons, load, power, save, sweep
 from rates.exponents import ExponentCertificate, _certify
-from verify.zeng2022.rates import ACTOR_TERMS, CRITIC_TERMS, PRINTED_SIGMA, STEP_BOX
+from verify.zeng2022.theorem.rates import ACTOR_TERMS, CRITIC_TERMS, PRINTED_SIGMA, STEP_BOX
 
 
 def synthetic(

@@ -18,7 +18,8 @@ from algorithms.cac import cac
 from mdp.exact import exact
 from mdp.instances import coordination_game
 from verify.experiment_commands import app
-from verify.experiments.coordination import (
+from verify.experiments.coordination.figure import coordination_figure
+from verify.experiments.coordination.runs import (
     ALGORITHMS,
     METRIC_EVERY,
     OPEN,
@@ -30,8 +31,7 @@ from verify.experiments.coordination import (
     measured,
     outcome,
 )
-from verify.experiments.coordination_figure import coordination_figure
-from verify.experiments.coordination_summary import CURVE_COLUMNS, as_json, curve_rows, student_interval, summaries
+from verify.experiments.coordination.summary import CURVE_COLUMNS, as_json, curve_rows, student_interval, summaries
 
 SMALL = Budget(runs=4, horizon=400, checkpoints=12)
 

@@ -10,7 +10,7 @@ import pytest
 from algorithms import CACSteps
 from rates import sweep
 from verify.experiments.cac import run_cac
-from verify.zeng2022.rates import two_state_error
+from verify.zeng2022.theorem.rates import two_state_error
 
 
 def test_recursion_matches_simulated_td() -> None:

@@ -36,7 +36,7 @@ from verify.search.hunt import Hunt
 from verify.search.inequality import as_inequality
 from verify.search.simplest import cheaper, descendants, rounded
 from verify.search.stages import Objective, evolve, polish, sample
-from verify.zeng2022.lower_level import mean_update
+from verify.zeng2022.setting.lower_level import mean_update
 
 
 def seeded(seed: int = 0) -> np.random.Generator:

@@ -25,15 +25,19 @@ from verify.search import (
     find_counterexample,
     worst_ratio,
 )
+from verify.search.joined import Joint, identity
+from verify.search.shapes import Array, Arrays, homogeneous
 from verify.search.simplest import rounded
 from verify.searched import unknown
-from verify.zeng2022.search_families import Joint, identity
-from verify.zhang2025 import search_batch, search_critic, search_gossip, search_mixing, search_recursion
-from verify.zhang2025.batch_chain import coin
-from verify.zhang2025.circle import Circle
-from verify.zhang2025.linear_td import LinearTD, averaged_error, noiseless_worst
-from verify.zhang2025.search_shapes import Array, Arrays, homogeneous
-from verify.zhang2025.searches_proof import NOT_SEARCHED, RATIOS, SEARCHES
+from verify.zhang2025.assumptions.circle import Circle
+from verify.zhang2025.proof.batch_chain import coin
+from verify.zhang2025.proof.linear_td import LinearTD, averaged_error, noiseless_worst
+from verify.zhang2025.searches import batch as search_batch
+from verify.zhang2025.searches import critic as search_critic
+from verify.zhang2025.searches import gossip as search_gossip
+from verify.zhang2025.searches import mixing as search_mixing
+from verify.zhang2025.searches import recursion as search_recursion
+from verify.zhang2025.searches.proof_table import NOT_SEARCHED, RATIOS, SEARCHES
 
 STATEMENTS = (
     "eq-8-normalised", "eq-9", "eq-10", "eq-20", "consensus-rate", "algorithm-3", "eq-23", "eq-26", "eq-27", "eq-28",

@@ -14,17 +14,17 @@ from verify.claim import Kind
 from verify.context import PROFILES, Context
 from verify.ledger import recorded
 from verify.search import Budget, Counterexample, Family, Inequality, MDPFamily, Survived, find_counterexample
+from verify.search.forms import identity, scale_free
 from verify.search.simplest import rounded
 from verify.searched import unknown
-from verify.zeng2022 import search_bounds as bounds
-from verify.zeng2022 import search_claims as zeng
-from verify.zeng2022 import searches as zeng_searches
-from verify.zeng2022.search_forms import identity, scale_free
-from verify.zeng2022.search_supports import closed_classes, rank_gaps
-from verify.zhang2025 import search_networks as networks
-from verify.zhang2025 import search_setting_claims as zhang
-from verify.zhang2025 import search_smoothness as smooth
-from verify.zhang2025 import searches_setting as zhang_searches
+from verify.zeng2022.searches import bounds
+from verify.zeng2022.searches import claims as zeng
+from verify.zeng2022.searches import table as zeng_searches
+from verify.zeng2022.searches.supports import closed_classes, rank_gaps
+from verify.zhang2025.searches import networks
+from verify.zhang2025.searches import setting_claims as zhang
+from verify.zhang2025.searches import setting_table as zhang_searches
+from verify.zhang2025.searches import smoothness as smooth
 
 ZENG_IDS = (
     "eq-7-msbe", "eq-8a", "eq-8bd", "consensus", "eq-13-sgd", "eq-13-target", "eq-10-direction", "assumption-4-unique",

@@ -20,14 +20,14 @@ from mdp.large import SimpleSpread, episode, episode_optimum, simple_spread
 from mdp.networks.schedule import full_average
 from verify.context import PROFILES, Context
 from verify.evidence import Verdict
-from verify.experiments.spread import FIGURES, Budget, Line, lines_of, run_lines
-from verify.experiments.spread_bounds import assignment_reward, solo_reward
-from verify.experiments.spread_command import simple_spread_command
-from verify.experiments.spread_figure import spread_figure, spread_summaries
+from verify.experiments.simple_spread.bounds import assignment_reward, solo_reward
+from verify.experiments.simple_spread.command import simple_spread_command
+from verify.experiments.simple_spread.figure import spread_figure, spread_summaries
+from verify.experiments.simple_spread.runs import FIGURES, Budget, Line, lines_of, run_lines
 from verify.mathml import mathml
 from verify.runner import ClaimResult, run_claims
-from verify.zhang2025.spread import d1_defaults, figure_5
-from verify.zhang2025.spread_figures import figure_2_10, figure_6, figure_7, figure_8, figure_9
+from verify.zhang2025.simple_spread.gossip_figure import d1_defaults, figure_5
+from verify.zhang2025.simple_spread.other_figures import figure_2_10, figure_6, figure_7, figure_8, figure_9
 
 EXACT = {
     "d1-defaults": {

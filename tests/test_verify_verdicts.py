@@ -16,7 +16,7 @@ from verify.evidence import Evidence, Relation, Rigor, Scope, Verdict, combine, 
 from verify.identities import float_identity
 from verify.ledger import PAPERS, coverage, ledger, record, recorded, select
 from verify.runner import run_claims
-from verify.zeng2022.rates import _trapped_by_projection
+from verify.zeng2022.theorem.rates import _trapped_by_projection
 
 ISSUE_2 = {
     "zeng2022": "eq-1 eq-2 eq-3 eq-4 eq-6 eq-7 eq-13-target step-sizes theorem-3-critic theorem-3-actor "

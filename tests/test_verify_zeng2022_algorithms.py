@@ -14,10 +14,10 @@ from verify.claim import Kind
 from verify.context import PROFILES, Context
 from verify.mathml import mathml
 from verify.runner import ClaimResult, run_claims
-from verify.zeng2022.algorithm import algorithm_1
-from verify.zeng2022.displays import displays
-from verify.zeng2022.double_sampling import algorithm_2
-from verify.zeng2022.listing import LISTING, Sample, Setting, UnassignedError, final, run
+from verify.zeng2022.listing.algorithm import algorithm_1
+from verify.zeng2022.listing.displays import displays
+from verify.zeng2022.listing.double_sampling import algorithm_2
+from verify.zeng2022.listing.listing import LISTING, Sample, Setting, UnassignedError, final, run
 
 EXPECTED = {
     algorithm_1: {

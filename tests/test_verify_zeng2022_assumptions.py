@@ -13,12 +13,12 @@ from verify.claim import Kind
 from verify.context import PROFILES, Context
 from verify.mathml import mathml
 from verify.runner import ClaimResult, run_claims
-from verify.zeng2022.connectivity import GraphSequence, assumption_1
-from verify.zeng2022.federated import federated, server_rounds
-from verify.zeng2022.mixing_assumption import assumption_6, ring3_kernel, starving_chain, stay_or_move_kernel
-from verify.zeng2022.policy_assumptions import LocalPolicy, assumption_5
-from verify.zeng2022.rewards_features import assumption_3, assumption_4, rank
-from verify.zeng2022.weights import Round, assumption_2, graphs, lazy_laplacian, metropolis
+from verify.zeng2022.listing.federated import federated, server_rounds
+from verify.zeng2022.setting.connectivity import GraphSequence, assumption_1
+from verify.zeng2022.setting.weights import Round, assumption_2, graphs, lazy_laplacian, metropolis
+from verify.zeng2022.theorem.mixing_assumption import assumption_6, ring3_kernel, starving_chain, stay_or_move_kernel
+from verify.zeng2022.theorem.policy_assumptions import LocalPolicy, assumption_5
+from verify.zeng2022.theorem.rewards_features import assumption_3, assumption_4, rank
 
 CLAIMS = {f().id: f for f in (assumption_1, assumption_2, assumption_3, assumption_4, assumption_5, assumption_6,
                               federated)}  # fmt: skip

@@ -15,17 +15,17 @@ from verify.context import PROFILES, Context
 from verify.evidence import Rigor, judge
 from verify.mathml import mathml
 from verify.runner import ClaimResult, run_claims
-from verify.zeng2022.actor_samples import unbiased_actor
-from verify.zeng2022.actor_step import eq_10_direction, switch
-from verify.zeng2022.bellman_error import eq_7_msbe, unbiased_critic
-from verify.zeng2022.bias_problems import cancelling
-from verify.zeng2022.formulation import eq_5, eq_8bd
-from verify.zeng2022.gradient_steps import eq_12_sgd, eq_13_sgd
-from verify.zeng2022.inevitable import approximation_inevitable, mismatch_inevitable
-from verify.zeng2022.lower_level import eq_6, eq_7
-from verify.zeng2022.small_problems import quadratic_gradient, three_cycle, two_rooms, two_teammates
-from verify.zeng2022.uniqueness import assumption_4_unique, skipped_state, systems
-from verify.zeng2022.upper_level import eq_8a, exceeds_sum_of_roots, lopsided, upper_objective
+from verify.zeng2022.listing.actor_samples import unbiased_actor
+from verify.zeng2022.listing.actor_step import eq_10_direction, switch
+from verify.zeng2022.listing.gradient_steps import eq_12_sgd, eq_13_sgd
+from verify.zeng2022.setting.bellman_error import eq_7_msbe, unbiased_critic
+from verify.zeng2022.setting.formulation import eq_5, eq_8bd
+from verify.zeng2022.setting.lower_level import eq_6, eq_7
+from verify.zeng2022.setting.small_problems import quadratic_gradient, three_cycle, two_rooms, two_teammates
+from verify.zeng2022.setting.uniqueness import assumption_4_unique, skipped_state, systems
+from verify.zeng2022.setting.upper_level import eq_8a, exceeds_sum_of_roots, lopsided, upper_objective
+from verify.zeng2022.theorem.bias_problems import cancelling
+from verify.zeng2022.theorem.inevitable import approximation_inevitable, mismatch_inevitable
 
 EXPECTED = {
     eq_5: {

@@ -15,12 +15,12 @@ from verify.context import PROFILES, Context
 from verify.evidence import combine
 from verify.mathml import mathml
 from verify.runner import run_claims
-from verify.zeng2022.coordination_game import coordination_optima, gain, is_equilibrium, profiles
-from verify.zeng2022.figures import coordination_figure, newcombe, probability_of_less, pursuit_figure
-from verify.zeng2022.powers import differences
-from verify.zeng2022.propositions import proposition_1, proposition_1_must, still_target_error
-from verify.zeng2022.rates import ACTOR_TERMS, CRITIC_TERMS, two_state_error
-from verify.zeng2022.stationarity import blind_bandit, proposition_2, sample_complexity
+from verify.zeng2022.experiments.coordination_game import coordination_optima, gain, is_equilibrium, profiles
+from verify.zeng2022.experiments.figures import coordination_figure, newcombe, probability_of_less, pursuit_figure
+from verify.zeng2022.theorem.powers import differences
+from verify.zeng2022.theorem.propositions import proposition_1, proposition_1_must, still_target_error
+from verify.zeng2022.theorem.rates import ACTOR_TERMS, CRITIC_TERMS, two_state_error
+from verify.zeng2022.theorem.stationarity import blind_bandit, proposition_2, sample_complexity
 
 CLAIMS = {f().id: f for f in (proposition_1, proposition_1_must, proposition_2, sample_complexity, coordination_optima,
                               coordination_figure, pursuit_figure)}  # fmt: skip

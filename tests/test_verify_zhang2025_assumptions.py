@@ -15,18 +15,18 @@ from verify.claim import Claim, Kind
 from verify.context import PROFILES, Context
 from verify.evidence import Verdict
 from verify.runner import ClaimResult, run_claims
-from verify.zhang2025.approximation import universal_approximation
-from verify.zhang2025.assumptions import assumption_5_1, assumption_5_3, td_error_slack
-from verify.zhang2025.compatible_error import assumption_5_6, four_armed, two_armed
-from verify.zhang2025.critic_slope import assumption_5_8_q, assumption_5_9
-from verify.zhang2025.gaussian import assumption_5_5_gaussian
-from verify.zhang2025.mixing_time import lemma_5_4, move_distance
-from verify.zhang2025.networks_eq5 import eq_5, eq_5_dimension
-from verify.zhang2025.policy_chain import assumption_5_2
-from verify.zhang2025.regularity import assumption_5_5
-from verify.zhang2025.relu import random_network, unit_vectors
-from verify.zhang2025.remarks import figure_4, remark_3, remark_4, table_1
-from verify.zhang2025.smoothness import assumption_5_8_j
+from verify.zhang2025.assumptions.compatible_error import assumption_5_6, four_armed, two_armed
+from verify.zhang2025.assumptions.critic_slope import assumption_5_8_q, assumption_5_9
+from verify.zhang2025.assumptions.gaussian import assumption_5_5_gaussian
+from verify.zhang2025.assumptions.mixing_time import lemma_5_4, move_distance
+from verify.zhang2025.assumptions.policy_chain import assumption_5_2
+from verify.zhang2025.assumptions.regularity import assumption_5_5
+from verify.zhang2025.assumptions.rewards import assumption_5_1, assumption_5_3, td_error_slack
+from verify.zhang2025.assumptions.smoothness import assumption_5_8_j
+from verify.zhang2025.setting.approximation import universal_approximation
+from verify.zhang2025.setting.networks_eq5 import eq_5, eq_5_dimension
+from verify.zhang2025.setting.relu import random_network, unit_vectors
+from verify.zhang2025.theorem.remarks import figure_4, remark_3, remark_4, table_1
 
 BUILDERS = (
     eq_5, eq_5_dimension, universal_approximation, assumption_5_1, assumption_5_2, assumption_5_3, lemma_5_4,

@@ -13,7 +13,7 @@ from verify.claim import Claim
 from verify.context import PROFILES, Context
 from verify.evidence import Verdict
 from verify.runner import run_claims
-from verify.zhang2025.domination import lemma_5_7, off_centre, theorem_5_10, three_armed
+from verify.zhang2025.theorem.domination import lemma_5_7, off_centre, theorem_5_10, three_armed
 
 EXPECTED = {
     "lemma-5.7": {

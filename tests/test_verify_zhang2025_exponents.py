@@ -14,10 +14,10 @@ from verify.context import PROFILES, Context
 from verify.evidence import Verdict
 from verify.mathml import mathml
 from verify.runner import ClaimResult, run_claims
-from verify.zhang2025.complexity import corollary_5_11
-from verify.zhang2025.depth_width import remark_5
-from verify.zhang2025.exponents import eq_38_39, eq_40_41
-from verify.zhang2025.parameters import theorem_5_10_parameters
+from verify.zhang2025.theorem.complexity import corollary_5_11
+from verify.zhang2025.theorem.depth_width import remark_5
+from verify.zhang2025.theorem.exponents import eq_38_39, eq_40_41
+from verify.zhang2025.theorem.parameters import theorem_5_10_parameters
 
 CLAIMS = {c.id: c for c in (f() for f in (eq_38_39, eq_40_41, theorem_5_10_parameters, corollary_5_11, remark_5))}
 

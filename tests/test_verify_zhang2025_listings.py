@@ -11,8 +11,8 @@ from flint import fmpq
 from scipy.optimize import minimize
 
 from mdp.linear import rational_array, to_float
-from verify.zhang2025.dataflow import Line, Loop, undefined_reads
-from verify.zhang2025.pairs import box_solutions, full_rank_integers, positive_definite
+from verify.zhang2025.listing.dataflow import Line, Loop, undefined_reads
+from verify.zhang2025.setting.pairs import box_solutions, full_rank_integers, positive_definite
 
 
 def test_the_mixed_operator_moves_q() -> None:

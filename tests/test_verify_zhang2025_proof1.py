@@ -11,18 +11,18 @@ from verify.claim import Claim
 from verify.context import PROFILES, Context
 from verify.mathml import mathml
 from verify.runner import ClaimResult, run_claims
-from verify.zhang2025.circle import Circle
-from verify.zhang2025.critic_ball import eq_22
-from verify.zhang2025.critic_error import eq_20
-from verify.zhang2025.critic_sum import eq_24_25
-from verify.zhang2025.decomposition import eq_15, eq_16_17, eq_18_19
-from verify.zhang2025.descent import eq_8_descent
-from verify.zhang2025.linear_td import LinearTD, averaged_error, noiseless_worst
-from verify.zhang2025.neural_td import eq_23
-from verify.zhang2025.normalised import eq_8_normalised
-from verify.zhang2025.one_step import eq_9
-from verify.zhang2025.recursion import eq_11
-from verify.zhang2025.unrolled import eq_10
+from verify.zhang2025.assumptions.circle import Circle
+from verify.zhang2025.proof.critic_ball import eq_22
+from verify.zhang2025.proof.critic_error import eq_20
+from verify.zhang2025.proof.critic_sum import eq_24_25
+from verify.zhang2025.proof.decomposition import eq_15, eq_16_17, eq_18_19
+from verify.zhang2025.proof.descent import eq_8_descent
+from verify.zhang2025.proof.linear_td import LinearTD, averaged_error, noiseless_worst
+from verify.zhang2025.proof.neural_td import eq_23
+from verify.zhang2025.proof.normalised import eq_8_normalised
+from verify.zhang2025.proof.one_step import eq_9
+from verify.zhang2025.proof.recursion import eq_11
+from verify.zhang2025.proof.unrolled import eq_10
 
 STATEMENTS = (
     eq_8_descent, eq_8_normalised, eq_9, eq_10, eq_11, eq_15, eq_16_17, eq_18_19, eq_20, eq_22, eq_23, eq_24_25,

@@ -12,14 +12,14 @@ from verify.context import PROFILES, Context
 from verify.evidence import Verdict, combine
 from verify.mathml import mathml
 from verify.runner import ClaimResult, run_claims
-from verify.zhang2025.actor_gossip import eq_26
-from verify.zhang2025.actor_gossip_sum import eq_27
-from verify.zhang2025.batch_chain import batch, coin, switch
-from verify.zhang2025.batch_error import eq_28, eq_29, eq_30
-from verify.zhang2025.batch_rate import eq_33
-from verify.zhang2025.combine import eq_35_36, eq_37
-from verify.zhang2025.critic_share import eq_34
-from verify.zhang2025.mixing_error import eq_31_32
+from verify.zhang2025.proof.actor_gossip import eq_26
+from verify.zhang2025.proof.actor_gossip_sum import eq_27
+from verify.zhang2025.proof.batch_chain import batch, coin, switch
+from verify.zhang2025.proof.batch_error import eq_28, eq_29, eq_30
+from verify.zhang2025.proof.batch_rate import eq_33
+from verify.zhang2025.proof.combine import eq_35_36, eq_37
+from verify.zhang2025.proof.critic_share import eq_34
+from verify.zhang2025.proof.mixing_error import eq_31_32
 
 CLAIMS = {c.id: c for c in (f() for f in (eq_26, eq_27, eq_28, eq_29, eq_30, eq_31_32, eq_33, eq_34, eq_35_36, eq_37))}
 

@@ -11,19 +11,19 @@ from verify.context import PROFILES, Context
 from verify.evidence import Verdict
 from verify.mathml import mathml
 from verify.runner import run_claims
-from verify.zhang2025.actor_step import algorithm_1_step, remark_1
-from verify.zhang2025.appendix_b import b1_recursion, b2_gradient
-from verify.zhang2025.bellman import eq_3, eq_4
-from verify.zhang2025.centralised_critic import algorithm_3
-from verify.zhang2025.consensus_matrix import definition_4_1, fact_c_2
-from verify.zhang2025.critic_listing import algorithm_2_average, algorithm_2_gossip
-from verify.zhang2025.critic_objective import eq_6, eq_7
-from verify.zhang2025.facts import fact_c_1, remark_2
-from verify.zhang2025.kernels import restart_kernel
-from verify.zhang2025.listings import algorithm_1_data
-from verify.zhang2025.projection import algorithm_2_projection
-from verify.zhang2025.setting import eq_1, eq_2
-from verify.zhang2025.stationary_point import fact_c_3
+from verify.zhang2025.listing.actor_step import algorithm_1_step, remark_1
+from verify.zhang2025.listing.centralised_critic import algorithm_3
+from verify.zhang2025.listing.critic_listing import algorithm_2_average, algorithm_2_gossip
+from verify.zhang2025.listing.order import algorithm_1_data
+from verify.zhang2025.listing.projection import algorithm_2_projection
+from verify.zhang2025.proof.facts import fact_c_1, remark_2
+from verify.zhang2025.proof.stationary_point import fact_c_3
+from verify.zhang2025.setting.appendix_b import b1_recursion, b2_gradient
+from verify.zhang2025.setting.bellman import eq_3, eq_4
+from verify.zhang2025.setting.consensus_matrix import definition_4_1, fact_c_2
+from verify.zhang2025.setting.critic_objective import eq_6, eq_7
+from verify.zhang2025.setting.kernels import restart_kernel
+from verify.zhang2025.setting.objective import eq_1, eq_2
 
 Case = tuple[Callable[[], Claim], str, dict[str, str]]
 

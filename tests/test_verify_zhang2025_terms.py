@@ -11,11 +11,11 @@ from verify.claim import Claim
 from verify.context import PROFILES, Context
 from verify.mathml import mathml
 from verify.runner import ClaimResult, run_claims
-from verify.zhang2025.gossip_bias import remark_6
-from verify.zhang2025.term_batch import theorem_5_10_term_4
-from verify.zhang2025.term_critic import theorem_5_10_term_7
-from verify.zhang2025.term_gossip import theorem_5_10_term_5
-from verify.zhang2025.terms import sixty_degrees, theorem_5_10_term_1
+from verify.zhang2025.theorem.gossip_bias import remark_6
+from verify.zhang2025.theorem.term_batch import theorem_5_10_term_4
+from verify.zhang2025.theorem.term_critic import theorem_5_10_term_7
+from verify.zhang2025.theorem.term_gossip import theorem_5_10_term_5
+from verify.zhang2025.theorem.term_horizon import sixty_degrees, theorem_5_10_term_1
 
 STATEMENTS = (theorem_5_10_term_1, theorem_5_10_term_4, theorem_5_10_term_5, theorem_5_10_term_7, remark_6)
 

@@ -14,10 +14,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from verify.experiments.coordination import AGENTS, ALGORITHMS, BUDGETS, ENDED, OPEN, OUTCOMES, READINGS, coordination
-from verify.experiments.coordination_summary import Summary, as_json, summaries
-from verify.experiments.spread_command import simple_spread_command
-from verify.experiments.terms_command import proof_command, terms_command
+from verify.experiments.coordination.runs import (
+    AGENTS,
+    ALGORITHMS,
+    BUDGETS,
+    ENDED,
+    OPEN,
+    OUTCOMES,
+    READINGS,
+    coordination,
+)
+from verify.experiments.coordination.summary import Summary, as_json, summaries
+from verify.experiments.simple_spread.command import simple_spread_command
+from verify.experiments.terms.command import proof_command, terms_command
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run the papers' experiments.")
 
@@ -74,7 +83,7 @@ def coordination_command(
             raise typer.BadParameter(str(error)) from None
     summary = as_json(data)
     if out is not None:
-        from verify.experiments.coordination_figure import coordination_figure
+        from verify.experiments.coordination.figure import coordination_figure
 
         figure = coordination_figure(data)
         (out / "coordination.svg").write_text(figure.svg, encoding="utf-8")

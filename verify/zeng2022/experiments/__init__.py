@@ -1,0 +1,1 @@
+"""zeng2022 Section 5: the coordination game and pursuit-evasion."""

@@ -1,0 +1,172 @@
+"""zhang2025 Appendix C, Eq. (23): the error of the centralised neural critic, in K and in m."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import sympy
+
+from verify.claim import Variant, control, out_of_scope, printed, reading, repaired, source, statement
+from verify.context import Context
+from verify.evidence import Evidence, Relation, Rigor, Scope, Witness, exact_evidence
+from verify.identities import largest
+from verify.zhang2025.proof.linear_td import LinearTD, averaged_error, noiseless_worst
+
+m = sympy.Symbol("m", positive=True)
+"""Width of the network."""
+
+HORIZONS = (10**4, 10**5, 10**6, 10**7, 10**8)
+"""K; all above ``(8/(1 - gamma))^2`` for the discounts used, as the bound of the source asks."""
+
+RATE = Fraction(1, 4)
+"""Exponent of 1/K in (23)."""
+
+RADIUS_EXPONENT = Fraction(1, 32)
+"""Exponent of m in B, Theorem 5.10; the largest one in (23), the other is 1/24 - 1/12 < 0."""
+
+
+@statement("zhang2025", "eq-23", uses=("eq-5", "fact-c.3", "algorithm-3", "lemma-5.4"))
+def eq_23() -> tuple[Variant, ...]:
+    r"""The centralised neural critic approaches the stationary point as K and m grow.
+
+    .. math:: \mathbb{E}\big|\hat Q(s, a; \bar V_t) - \hat Q(s, a; W_t^*)\big| \le O\Big(\big(B D^{5/2} K^{-1/4}
+        + B^{4/3} m^{-1/12} D^4\big) \log^{3/2} m \, \log^{1/2} K\Big)
+
+    Cited from Cai et al. (2019), who have independent samples from the stationary law, the mean square over that law,
+    and the linearised critic at W*. Here samples are Markovian, the modulus is at the actor's own samples, and
+    the critic at W* is the network. What can be decided:
+
+    *In K, for the linearised critic*: right. With features of norm at most one, i.i.d. samples, step 1/sqrt(K) and
+    averaging, ``E ||V_avg - V*||^2 <= (||w_0 - w*||^2 + 2 sigma^2) / ((1 - gamma) sqrt(K))`` (Bhandari et al.
+    2018, Theorem 2a), whose root is K^(-1/4). The exact second moments stay below it, for Markovian samples as well,
+    and 1/4 cannot be improved uniformly: with one state, no noise, and features of size ``K^(-1/4)``, sqrt(K) times the
+    squared error tends to 0.4073, the maximum of ``(1 - e^(-u))^2/u``. For one fixed problem the decay is faster, 1/K
+    for the square.
+
+    *In m, with Eq. (5) as printed*: false. H has entries of variance 2 and no factor ``1/sqrt(m)``, so
+    ``E Q-hat(x; W(0))^2 = 2 m``; every layer keeps the norm. One state-action pair, gamma = 0, r = 0, D = 1 and
+    K = 1: Algorithm 3 runs k = 0..K-2, so V-bar = W(0), and W* brings the linearised critic as close to zero as the
+    ball allows. The error is ``min(|y|, B ||grad||)`` with y the initial output, ``E y^2 = 2m``, ``E y^4 = 12 (m^2 +
+    2m)(1 + 5/m)``, ``E ||grad||^2 = m`` and ``Var ||grad||^2 = 7m + 10``. By Paley-Zygmund and Chebyshev it is at least
+    ``sqrt(m/2)`` with a probability whose lower bound tends to 3/16 (B >= 1), whereas (23) allows ``m^(1/32) log^(3/2)
+    m`` with probability tending to one. (The network at W* in place of its linearisation moves the error by O(1): a
+    fraction ``m^(-1/2)`` of units changes sign.) Logarithms are read as at least one: literally log K = 0 at K = 1 and
+    the right side would vanish. Nor is K = 1 special: at K = 2 the one step, of length ``|y| ||grad||/sqrt(2)``, is cut
+    at the boundary, V-bar is half-way there, and where ``|y| >= B ||grad||`` the linearised error is ``B ||grad||/2``,
+    again of the order sqrt(m). For the same reason L_W of Assumption 5.8 grows like sqrt(m). Dividing
+    the output by sqrt(m) removes the growth (reading).
+
+    *D, and m^(-1/12)*: left open, they rest on high-probability bounds on random deep networks.
+
+    Hypotheses: those of the display on m, B, beta and D, which allow m to grow at fixed K and D.
+
+    Consequence: term (7) of Theorem 5.10 is not established for the network of Eq. (5). It is not needed either: the
+    ball's diameter covers it (`eq_24_25`).
+    """
+    return (
+        printed(lambda c: (_growth(Fraction(2)), _typical()), "in m, at fixed K and D, network of Eq. (5)", "m",
+                part="m"),
+        printed(lambda c: _linear(c, RATE, False), "in K, linear critic, i.i.d. samples", "K, i.i.d.", part="K"),
+        printed(lambda c: _linear(c, RATE, True), "in K, linear critic, Markovian samples", "K, Markovian", part="K"),
+        out_of_scope(
+            "the exponents of D and m^(-1/12)",
+            "they come from concentration of random deep networks with unnamed constants; a proof with explicit "
+            "constants, or certified bounds on sampled networks over many m and D, would decide",
+            "D and m^(-1/12)", part="depth",
+        ),
+        source(lambda c: (_noiseless(RATE), _linear(c, RATE, False)), "Cai et al. (2019): mean square, i.i.d."),
+        reading(lambda c: _growth(Fraction(0)), "in m, output divided by sqrt(m)", "scaled output"),
+        repaired(
+            lambda c: (_noiseless(RATE), _linear(c, RATE, False)),
+            "linear critic, i.i.d., sqrt(K) >= 8/(1 - gamma): root mean square at most "
+            "((||w_0 - w*||^2 + 2 sigma^2)/(1 - gamma))^(1/2) K^(-1/4)",
+        ),
+        control(lambda c: _noiseless(Fraction(3, 10)), "K^(-3/10) uniformly over features", "K^(-3/10)"),
+        control(lambda c: _growth(Fraction(1)), "in m, output divided by m^(1/4)", "half the scaling"),
+    )  # fmt: skip
+
+
+def output_moments() -> tuple[sympy.Expr, sympy.Expr]:
+    """``E y^2`` and ``E y^4`` of the initial output for D = 1 and ||x|| = 1, from the layers up.
+
+    ``h = H x`` has m entries N(0, 2); given h, ``W h`` has entries N(0, 2 ||h||^2), whose positive parts have second
+    moment ``||h||^2`` and fourth moment ``6 ||h||^4``; given the layer x, y is N(0, ||x||^2).
+    """
+    h_2, h_4 = 2 * m, 4 * (m**2 + 2 * m)  # chi-square with m degrees of freedom, times two
+    return h_2, sympy.expand(3 * (m * 6 + m * (m - 1)) / m**2 * h_4)
+
+
+def gradient_moments() -> tuple[sympy.Expr, sympy.Expr]:
+    """Mean and variance of the squared gradient ``(1/m) sum_j b_j^2 1{active} ||h||^2`` at W(0), D = 1."""
+    mean = sympy.Rational(1, 2) * 2 * m
+    second = (m * sympy.Rational(3, 2) + m * (m - 1) / 4) / m**2 * 4 * (m**2 + 2 * m)
+    return mean, sympy.expand(second - mean**2)
+
+
+def _typical() -> Evidence:
+    """Limit of a lower bound on the probability that the error is at least sqrt(m/2); (23) needs it to vanish."""
+    second, fourth = output_moments()
+    mean, variance = gradient_moments()
+    bound = sympy.Rational(9, 16) * second**2 / fourth - variance / (mean / 2) ** 2
+    limit, at = sympy.limit(bound, m, sympy.oo), bound.subs(m, 10**4)
+    return exact_evidence(
+        "limit in m of a lower bound on P(error >= sqrt(m/2))", Fraction(int(limit.p), int(limit.q)), 0,
+        Relation.AT_MOST, instances=1,
+        witness=Witness(
+            "one state-action pair, gamma = 0, r = 0, D = 1, K = 1, B >= 1: V-bar = W(0); m = 10000",
+            {"E y^2": str(second), "E y^4": str(fourth), "E ||grad||^2": str(mean), "Var ||grad||^2": str(variance),
+             "P(error >= 70.7) is at least": Fraction(int(at.p), int(at.q))},
+        ),
+    )  # fmt: skip
+
+
+def _growth(doubled: Fraction) -> Evidence:
+    """Exponent of m in the root mean square of the initial output, less ``(2 - doubled)/4``, against that of B.
+
+    Args:
+        doubled: 2 for the output of Eq. (5), 0 if it is divided by sqrt(m), 1 if by m^(1/4).
+    """
+    k = sympy.Symbol("k", positive=True)
+    second = output_moments()[0] * m ** (-(2 - sympy.Rational(doubled.numerator, doubled.denominator)) / 2)
+    exponent = sympy.simplify(sympy.log(sympy.simplify(second.subs(m, k * m) / second)) / sympy.log(k)) / 2
+    return exact_evidence(
+        "exponent of m in the root mean square of the error at K = 1", Fraction(int(exponent.p), int(exponent.q)),
+        RADIUS_EXPONENT, Relation.AT_MOST, rigor=Rigor.SYMBOLIC, scope=Scope.INSTANCES, instances=1,
+        witness=Witness("the initial output", {"E y^2": str(second)}),
+    )
+
+
+def _noiseless(rate: Fraction) -> Evidence:
+    """Largest ``K^(2 rate) E (V_avg - V*)^2`` over feature scales and K, no noise, against the bound's one."""
+    found = [(noiseless_worst(K)[0] * K ** (2 * float(rate) - 0.5), K) for K in (100, *HORIZONS)]
+    worst, K = max(found)
+    return exact_evidence(
+        f"largest K^{2 * rate} (V_avg - V*)^2 over ||w_0 - w*||^2 and over feature scales, one state, no noise", worst,
+        1, Relation.AT_MOST, rigor=Rigor.FLOAT, instances=len(found),
+        witness=Witness("one state, gamma = 0", {"K": K, "phi^2 sqrt(K)": noiseless_worst(K)[1]}),
+        note="sqrt(K) times it tends to 0.4073: the exponent 1/4 is attained" if rate == RATE else "",
+    )
+
+
+def _linear(context: Context, rate: Fraction, markovian: bool) -> Evidence:
+    """Largest ``K^(2 rate) (1 - gamma) E(V_avg - V*)^2 / (||w_0 - w*||^2 + 2 sigma^2)`` over random chains and K."""
+    rng, ratios = context.rng(23), []
+    for k in range(max(10, context.profile.n_float // 20)):
+        S = int(rng.integers(1, 4))
+        phi = rng.uniform(-1, 1, S)
+        # a third of the problems at the scale where the error is largest for one of the horizons
+        scale = 10.0 ** -rng.uniform(0, 2) if k % 3 else 1.12 * HORIZONS[k % len(HORIZONS)] ** -0.25
+        phi *= min(1.0, scale) / np.abs(phi).max()
+        # a mixing floor keeps the Markovian constant of order one
+        P = 0.3 / S + 0.7 * rng.dirichlet(np.ones(S), size=S)
+        chain = LinearTD(P, rng.uniform(0, 1, S), phi, float(rng.choice([0.0, 0.5, 0.9])))
+        start = float(rng.uniform(-2, 2)) / scale
+        unit = (start**2 + 2 * chain.noise) / (1 - chain.gamma)
+        ratios += [
+            K ** (2 * float(rate)) * averaged_error(chain, K, start=start, markovian=markovian) / unit for K in HORIZONS
+        ]
+    return exact_evidence(
+        f"largest K^{2 * rate} (1 - gamma) E(V_avg - V*)^2 over (||w_0 - w*||^2 + 2 sigma^2)", largest(ratios), 1,
+        Relation.AT_MOST, rigor=Rigor.FLOAT, instances=len(ratios),
+    )

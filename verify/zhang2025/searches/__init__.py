@@ -1,0 +1,1 @@
+"""Adversarial searches behind the repaired statements of zhang2025."""

@@ -1,0 +1,194 @@
+"""Runs of zhang2025's Simple Spread study for the ledger, and evidence from them.
+
+What counts as seen in a figure is a twentieth of the gap between uniform policies and the optimum, both exact. The
+quick profile has a few repetitions, the full one the paper's 100.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from scipy.stats import binomtest
+
+from algorithms.neural.spread import SpreadSettings
+from verify.context import Context
+from verify.evidence import Evidence, Relation, Rigor
+from verify.experiments.coordination.summary import student_interval
+from verify.experiments.simple_spread.runs import (
+    HORIZON,
+    PAPER_RUNS,
+    RADIUS,
+    Budget,
+    Line,
+    best_of,
+    exact_reward,
+    game_of,
+    run_lines,
+)
+
+VISIBLE = 0.05
+"""Share of the gap between uniform policies and the optimum that a reader could see in a figure; ours."""
+
+QUICK_RUNS = 4
+"""Repetitions of the quick profile; ours. Gains vary by 0.03 between runs and `VISIBLE` is 0.28."""
+
+CLOSE_RUNS = 8
+"""The same for the defaults and the deepest critic, which differ by less; ours."""
+
+NETWORK_BUDGET = Budget(48, 2_000, 1)
+"""For network actors in every profile; ours. They cost three times as much, and their starts differ much."""
+
+DEFAULTS = SpreadSettings(actor="softmax")
+DEEPEST = replace(DEFAULTS, depth=40)
+EXACT = replace(DEFAULTS, reading="repaired", critic="exact", radius=RADIUS)
+
+
+def gains(context: Context, settings: SpreadSettings, agents: int = 2) -> np.ndarray:
+    """Exact reward of the last policies minus that of the first, by repetition; runs are shared between statements.
+
+    Args:
+        context: profile and seed.
+        settings: the algorithm's.
+        agents: N, at most three.
+    """
+    data = runs(context, settings, agents)
+    return np.asarray((data["exact"].isel(line=0, checkpoint=-1) - data["start"].isel(line=0)).values)
+
+
+def runs(context: Context, settings: SpreadSettings, agents: int = 2) -> xr.Dataset:
+    """Runs of one line, shared between statements.
+
+    Args:
+        context: profile and seed.
+        settings: the algorithm's.
+        agents: N.
+    """
+    quick = CLOSE_RUNS if agents == 2 and settings in (DEFAULTS, DEEPEST) else QUICK_RUNS
+    budget = Budget(PAPER_RUNS if context.profile.name == "full" else quick, HORIZON, 1)
+    if settings.actor == "network":
+        budget = NETWORK_BUDGET
+    changes = {k: v for k, v in vars(settings).items() if v != getattr(SpreadSettings(), k)}
+    key = "spread-" + "-".join([f"N-{agents}", *(f"{k}-{v}" for k, v in changes.items())]).replace(" ", "-")
+    return context.dataset(
+        key, lambda: run_lines((Line(key, settings, agents),), budget, seed=context.seed, jobs=context.jobs)
+    )
+
+
+def gap(agents: int = 2) -> float:
+    """Exact mean reward per step of the optimum minus that of uniform policies.
+
+    Args:
+        agents: N, at most three.
+    """
+    return best_of(agents).high - uniform_reward(agents)
+
+
+def uniform_reward(agents: int) -> float:
+    """Exact mean reward per step of uniform policies.
+
+    Args:
+        agents: N, at most three.
+    """
+    game = game_of(agents)
+    return exact_reward(game, np.full((agents, game.n_cells, 5), 0.2))
+
+
+def mean(
+    quantity: str, values: np.ndarray, claimed: float, relation: Relation, note: str = ""
+) -> Evidence:
+    """Mean of independent runs with its Student interval, against a number.
+
+    Args:
+        quantity: what was measured.
+        values: one per run.
+        claimed: what it is compared with.
+        relation: how.
+        note: a remark.
+    """
+    mean, half = (float(x) for x in student_interval(values))
+    return Evidence(
+        quantity, mean, mean - half, mean + half, claimed, relation, Rigor.STATISTICAL, instances=len(values),
+        note=note, sample=tuple(float(x) for x in values), sample_quantity=quantity,
+    )
+
+
+def learns(
+    context: Context, settings: SpreadSettings, what: str, relation: Relation = Relation.AT_LEAST,
+    share: float = VISIBLE,
+) -> Evidence:  # fmt: skip
+    """The mean gain against what would be seen.
+
+    Args:
+        context: profile and seed.
+        settings: the algorithm's.
+        what: the settings in words.
+        relation: at least what would be seen, or at most.
+        share: what would be seen, as a share of the gap; 0 for any gain.
+    """
+    return mean(
+        f"gain in exact reward per step, {what}", gains(context, settings), share * gap(), relation,
+        f"{VISIBLE:.0%} of the gap of {gap():.4g} between uniform policies and the optimum is what would be seen",
+    )
+
+
+def most_learn(context: Context, settings: SpreadSettings) -> Evidence:
+    """Share of runs that gain visibly, with its Wilson interval: gains of network actors have heavy tails.
+
+    Args:
+        context: profile and seed.
+        settings: the algorithm's.
+    """
+    gained = gains(context, settings) >= VISIBLE * gap()
+    interval = binomtest(int(gained.sum()), len(gained)).proportion_ci(method="wilson")
+    return Evidence(
+        f"share of runs of {NETWORK_BUDGET.horizon:,} iterations that gain what would be seen", float(gained.mean()),
+        float(interval.low), float(interval.high), 0.5, Relation.AT_LEAST, Rigor.STATISTICAL, instances=len(gained),
+    )
+
+
+def paired(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Differences over the repetitions that both have; repetition k has the same seed in both.
+
+    Args:
+        first: one value per repetition.
+        second: likewise.
+    """
+    common = min(len(first), len(second))
+    return np.asarray(first[:common] - second[:common])
+
+
+def more(
+    context: Context, better: SpreadSettings, than: SpreadSettings, what: str, share: float = VISIBLE
+) -> Evidence:
+    """The mean difference of two gains, paired by seed, against what would be seen.
+
+    Args:
+        context: profile and seed.
+        better: settings said to gain more.
+        than: settings said to gain less.
+        what: the difference in words.
+        share: least difference as a share of the gap; 0 for any difference.
+    """
+    return mean(
+        f"difference of the gains, {what}", paired(gains(context, better), gains(context, than)), share * gap(),
+        Relation.AT_LEAST, f"paired by seed; {VISIBLE:.0%} of the gap would be seen",
+    )
+
+
+def same(context: Context, one: SpreadSettings, other: SpreadSettings, what: str) -> tuple[Evidence, Evidence]:
+    """Equivalence: the interval of the difference lies inside plus and minus what would be seen.
+
+    Args:
+        context: profile and seed.
+        one: settings.
+        other: settings.
+        what: the difference in words.
+    """
+    difference = paired(gains(context, one), gains(context, other))
+    quantity, seen = f"difference of the gains, {what}", VISIBLE * gap()
+    return (
+        mean(quantity, difference, seen, Relation.AT_MOST, "paired by seed"),
+        mean(quantity, difference, -seen, Relation.AT_LEAST, "paired by seed"),
+    )
