@@ -1,4 +1,7 @@
-"""How far one step moves the actor and the critics' target, for runs at rest: leading coefficients in alpha."""
+"""How far one step moves the actor and the critics' target, for runs at rest: leading coefficients in alpha.
+
+Source: ours.
+"""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def closure_average(joint: JointField, u_0: np.ndarray, alpha: float, horizon: i
 
     Args:
         joint: the joint field, which knows beta and zeta.
-        u_0: consensus coordinates at the start.
+        u_0: consensus coordinates at the start, (n,).
         alpha: actor step.
         horizon: T.
 

@@ -56,6 +56,7 @@ def eps_bias(
 
     Raises:
         ValueError: an unknown reading, or an occupancy of another shape.
+        ArithmeticError: over rationals, a Fisher matrix that is not symmetric.
 
     Source: zhang2025 Assumption 5.6; Agarwal et al. (2021), JMLR 22, on the transfer error.
     """

@@ -1,4 +1,7 @@
-"""Linear algebra that works alike over float64 and over exact rationals (`flint.fmpq` in object arrays)."""
+"""Linear algebra that works alike over float64 and over exact rationals (`flint.fmpq` in object arrays).
+
+Source: elimination by LAPACK over floats and by `flint` over rationals.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ def identity_like(array: np.ndarray, size: int) -> np.ndarray:
     """Identity matrix of the kind (float or rational) of `array`.
 
     Args:
-        array: decides the kind.
+        array: decides the kind, any array.
         size: number of rows.
     """
     return rational_array(np.eye(size, dtype=int)) if is_exact(array) else np.eye(size)
@@ -88,10 +91,10 @@ def rational_array(values: Any) -> np.ndarray:
 
 
 def to_float(array: np.ndarray) -> np.ndarray:
-    """Nearest float64 array (rationals are rounded once).
+    """Nearest float64 array (rationals are rounded once), of the same shape.
 
     Args:
-        array: floats or rationals.
+        array: floats or rationals, of any shape.
     """
     if not is_exact(array):
         return np.asarray(array, dtype=float)

@@ -53,6 +53,7 @@ class FiniteMDP:
         n_actions: number of actions of each agent; their product is A, agent 0 slowest.
         reward_noise: ``"none"``, or ``"gumbel"`` for an additive, independent, *centred* standard Gumbel
             variable per agent and step (the mean stays in `r`).
+        name: for messages and figures.
 
     Raises:
         ValueError: on construction, naming the entry: wrong shapes, NaN, negative probabilities, rows that

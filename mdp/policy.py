@@ -50,11 +50,19 @@ class Policy(Protocol):
         ...
 
     def probabilities(self, theta: Float[np.ndarray, "N D"]) -> list[np.ndarray]:
-        """Tables pi_i(a_i | s), one (S, A_i) array per agent."""
+        """Tables pi_i(a_i | s), one (S, A_i) array per agent.
+
+        Args:
+            theta: parameters, (N, H + G).
+        """
         ...
 
     def log_jacobian(self, theta: Float[np.ndarray, "N D"]) -> list[np.ndarray]:
-        """Scores d log pi_i(a_i | s) / d theta_i, one (S, A_i, H + G) array per agent."""
+        """Scores d log pi_i(a_i | s) / d theta_i, one (S, A_i, H + G) array per agent.
+
+        Args:
+            theta: parameters, (N, H + G).
+        """
         ...
 
 

@@ -229,7 +229,7 @@ def off_policy_counterexample(gamma: Any = OFF_POLICY_GAMMA) -> tuple[RationalPo
         gamma: discount, rational.
 
     Returns:
-        The problem and the uniform law as rationals.
+        The problem and the uniform law as rationals, (2,).
 
     Source: after Tsitsiklis and Van Roy (1997), Sec. IX; Sutton and Barto (2018), Sec. 11.2.
     """

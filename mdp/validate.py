@@ -47,7 +47,7 @@ def require_shape(name: str, array: np.ndarray, shape: tuple[int, ...], meaning:
 
     Args:
         name: what the message calls the array.
-        array: the array to look at.
+        array: the array to look at, of any shape.
         shape: what its shape must be.
         meaning: the shape in words, such as ``"(N, S, A)"``.
 

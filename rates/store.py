@@ -41,20 +41,40 @@ class SweepVersionWarning(UserWarning):
 
 
 class Store(Protocol):
-    """What `sweep` needs of a place for cells."""
+    """What `sweep` needs of a place for cells.
+
+    Attributes:
+        values: the metrics of every finished cell.
+        timings: horizon, number of seeds and seconds of cells, for estimates.
+        damaged: cells whose file was found damaged; they are computed again.
+    """
 
     values: dict[Cell, Values]
     timings: list[Timing]
     damaged: set[Cell]
 
     def refresh(self, cells: Iterable[Cell]) -> None:
-        """Look for cells finished by others."""
+        """Look for cells finished by others.
+
+        Args:
+            cells: those that are still open.
+        """
 
     def claim(self, cell: Cell) -> bool:
-        """Whether this process is to compute the cell."""
+        """Whether this process is to compute the cell.
+
+        Args:
+            cell: to compute.
+        """
 
     def put(self, cell: Cell, values: Values, seconds: float) -> None:
-        """Keep a finished cell."""
+        """Keep a finished cell.
+
+        Args:
+            cell: which.
+            values: its metrics.
+            seconds: it took.
+        """
 
     def release(self) -> None:
         """Give up all claims."""

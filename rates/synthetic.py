@@ -46,7 +46,7 @@ class Setting:
 
 
 def horizons() -> np.ndarray:
-    """The horizons of the full profile: half decades from 10^3 to 10^7."""
+    """The horizons of the full profile: half decades from 10^3 to 10^7, (H,)."""
     return np.array(geometric_horizons(1_000, 10_000_000))
 
 

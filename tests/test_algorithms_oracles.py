@@ -31,8 +31,18 @@ from mdp.networks import Schedule, full_average
 from mdp.policies import CircularPolicy
 from mdp.policy import LogLinearPolicy
 from mdp.problem import Problem
-from verify.experiments.terms.figure import LOOK, terms_figure
-from verify.experiments.terms.runs import all_terms, local_slopes, term_1, term_4, term_5, term_7
+from verify.experiments.terms.figure import terms_figure
+from verify.experiments.terms.runs import (
+    all_terms,
+    local_slopes,
+    parity_team,
+    term_1,
+    term_4,
+    term_4_agents,
+    term_5,
+    term_5_weights,
+    term_7,
+)
 from verify.experiments.valley import Valley, descend
 from verify.zhang2025.proof.linear_td import LinearTD, averaged_error
 
@@ -281,10 +291,13 @@ def test_valley_gradient_and_smoothness() -> None:
 
 def test_term_1_slopes() -> None:
     data = term_1((200, 2_000, 20_000))
-    assert np.ptp(data["printed"].values) == 0
+    assert np.ptp(data["printed, circle"].values) == np.ptp(data["printed, softmax"].values) == 0
     slopes = local_slopes(data)
-    assert float(slopes["valley"][-1]) == pytest.approx(-1, abs=0.01)
-    assert float(slopes["circle"][0]) < -2
+    assert float(slopes["repaired, softmax"][-1]) == pytest.approx(-1, abs=0.01)
+    assert float(slopes["repaired, circle"][0]) < -2
+    start = term_1((20, 200))  # before the first step nobody has moved
+    for kind in ("circle", "softmax"):
+        assert float(start[f"printed, {kind}"][0]) == pytest.approx(float(start[f"repaired, {kind}"][0]), abs=1e-15)
 
 
 def test_terms_4_and_5_under_both_directions() -> None:
@@ -319,14 +332,33 @@ def test_term_7_under_both_directions() -> None:
     assert float(data["printed to gradient"][-1]) == pytest.approx(gradient, rel=1e-3)
 
 
+def test_term_4_in_agents_is_the_ledgers_exact_value() -> None:
+    """Scores 1 and -1 for each agent and the reward of parity: N/(2 M), as `theorem-5.10-term-4` proves."""
+    data = term_4_agents("softmax", range(2, 6), size=10)
+    assert data["repaired"].values**2 == pytest.approx(np.arange(2, 6) / 20, rel=1e-12)
+    circle = term_4_agents("circle", range(2, 6))
+    # Assumption 5.5 bounds the scores of all agents together: no growth with N
+    assert np.diff(circle["repaired"].values).max() < 0
+    with pytest.raises(ValueError, match="kind is 'square'"):
+        parity_team("square", 2)
+
+
+def test_term_5_by_weight_is_term_5() -> None:
+    data = term_5_weights("softmax", (0.1, 0.3), rounds=5)
+    ratio = (1 - 0.3) ** 5 / (1 - 0.1) ** 5  # three agents on a lazy path: the slower mode falls by 1 - eta
+    assert float(data["sharp rate"][1] / data["sharp rate"][0]) == pytest.approx(ratio, rel=1e-12)
+    for name in ("printed", "repaired"):
+        assert float(data[name][1] / data[name][0]) < ratio  # and the faster one by more
+
+
 def test_figure_shows_every_series() -> None:
     data = all_terms()
     figure = terms_figure(data)
     rows = figure.csv.strip().splitlines()[1:]
-    assert len(rows) == sum(data[term][key].size for term, series in LOOK.items() for key, *_ in series)
+    assert len(rows) == sum(column.size for table in data.values() for column in table.data_vars.values())
     assert figure.svg.count("<svg") == 1
-    assert "exact direction, valley: -1.0" in figure.alt
+    assert "(1) T, repaired, circle: -9" in figure.alt
     assert "nan" not in figure.alt
-    assert "printed: no step: 0.00" in figure.alt
+    assert "(1) T, printed, circle: 0.000" in figure.alt
     with pytest.raises(ValueError, match="there are panels for"):
-        terms_figure({"(9)": data["(1)"]})
+        terms_figure({"(9)": data["(1) T"]})

@@ -6,8 +6,13 @@ import contextlib
 import doctest
 import importlib.util
 import io
+import os
 import re
 import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +23,8 @@ import typer
 from typer.testing import CliRunner
 
 from verify.cli import app
+from verify.new_paper import write_paper
+from verify.paper import GROUP, forget_papers
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -25,41 +32,83 @@ PAGES = sorted(path for path in DOCS.rglob("*.md"))
 EXECUTED = [path for path in PAGES if path.name not in ("rate-fitting.md", "verdicts.md")]
 """`rate-fitting.md` shows calls on data that the reader has; `verdicts.md` is written by a program and has no code."""
 
+SITE = Path("site-packages")
+"""Where a page's packages are installed, in the folder in which the page runs."""
+
 LANGUAGES = {"python", "sh", "text", "json", "toml", "makefile"}
 """What a block may be: python and sh are executed, text after one of them is its output, the rest is data."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block that is executed, with the output the page shows below it."""
+    """A fenced block that is executed, with the output the page shows below it; or a file to be written."""
 
     language: str
     code: str
     line: int
     expected: str | None
+    title: str = ""
 
 
-def fences(page: str) -> list[tuple[str, str, int, int]]:
-    """Language, content, first and last line of every fenced block, at any indentation."""
-    pattern = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+AT_THE_END = " (at the end)"
+"""What the title of a block says if it is not a whole file."""
+
+
+def fences(page: str) -> list[tuple[str, str, int, int, str]]:
+    """Language, content, first and last line, and title of every fenced block, at any indentation."""
+    pattern = re.compile(
+        r"^( *)```(\w*)(?: title=\"([^\"\n]*)\")?[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL
+    )
     found = []
     for m in pattern.finditer(page):
         first = page.count("\n", 0, m.start()) + 1
-        code = re.sub(rf"^{m[1]}", "", m[3], flags=re.MULTILINE)
-        found.append((m[2], code, first, first + m[0].count("\n")))
+        code = re.sub(rf"^{m[1]}", "", m[4], flags=re.MULTILINE)
+        found.append((m[2], code, first, first + m[0].count("\n"), m[3] or ""))
     return found
 
 
 def blocks(page: str) -> list[Block]:
-    """The blocks to execute; a text block is the output of the block that ends right above it."""
+    """The blocks to execute or to write; a text block is the output of the block that ends right above it."""
     all_ = fences(page)
     found = []
-    for k, (language, code, first, last) in enumerate(all_):
-        if language in ("python", "sh"):
+    for k, (language, code, first, last, title) in enumerate(all_):
+        if language in ("python", "sh") or title:
             below = all_[k + 1] if k + 1 < len(all_) else None
-            shown = below is not None and below[0] == "text" and below[2] <= last + 2
-            found.append(Block(language, code, first, below[1] if below is not None and shown else None))
+            shown = below is not None and below[0] == "text" and below[2] <= last + 2 and not title
+            found.append(Block(language, code, first, below[1] if below is not None and shown else None, title))
     return found
+
+
+def write_block(block: Block) -> None:
+    """Do what a reader does with a block that has a title: make that file, or add to its end."""
+    path = Path(block.title.removesuffix(AT_THE_END))
+    more = block.title.endswith(AT_THE_END)
+    assert path.is_file() or not more, f"line {block.line}: there is no {path} to add to"
+    assert path.parent.is_dir(), f"line {block.line}: there is no folder {path.parent}"
+    path.write_text((path.read_text(encoding="utf-8") if more else "") + block.code, encoding="utf-8")
+
+
+def install(folder: Path) -> None:
+    """What ``pip install -e`` does, without a network: the package on the path `site`, and its entry points."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for name, value in project["entry-points"][GROUP].items():
+        package = value.partition(":")[0]
+        (SITE / package).symlink_to((folder / package).resolve(), target_is_directory=True)
+        info = SITE / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{GROUP}]\n{name} = {value}\n")
+    forget_papers()
+
+
+def run_pytest(words: list[str]) -> str:
+    """Run the tests of a package in a process of its own, as a reader does; they must pass."""
+    path = os.pathsep.join([str(SITE.resolve()), str(ROOT)])
+    environment = {**os.environ, "PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "140"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "verify.plugin", *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def run_block(block: Block, namespace: dict[str, Any]) -> str:
@@ -71,6 +120,12 @@ def run_block(block: Block, namespace: dict[str, Any]) -> str:
     said = ""
     for line in filter(None, (text.strip() for text in block.code.replace("\\\n", " ").splitlines())):
         words = shlex.split(line, comments=True)
+        if words[:3] == ["pip", "install", "-e"]:
+            install(Path(words[3]))
+            continue
+        if words[0] == "pytest":
+            said += run_pytest(words[1:])
+            continue
         announced = re.search(r"# exit code (\d+)", line)
         assert words[0] == "lemmata", f"line {block.line}: {line} is no command of ours"
         result = CliRunner().invoke(app, words[1:])
@@ -95,13 +150,26 @@ def hook_module(name: str) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("path", EXECUTED, ids=lambda path: str(path.relative_to(DOCS)))
-def test_every_block_runs_and_prints_what_is_shown(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty current folder in which packages can be installed; they are forgotten afterwards."""
     monkeypatch.chdir(tmp_path)
+    SITE.mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path / SITE))
+    yield tmp_path
+    for name in [n for n, m in sys.modules.items() if str(tmp_path) in str(getattr(m, "__file__", ""))]:
+        del sys.modules[name]
+    monkeypatch.undo()
+    forget_papers()
+
+
+@pytest.mark.parametrize("path", EXECUTED, ids=lambda path: str(path.relative_to(DOCS)))
+def test_every_block_runs_and_prints_what_is_shown(path: Path, folder: Path) -> None:
     namespace: dict[str, Any] = {"__name__": "page"}
     for block in blocks(path.read_text(encoding="utf-8")):
+        if block.title:
+            write_block(block)
+            continue
         got = run_block(block, namespace)
         if block.expected is not None:
             assert agrees(block.expected, got), f"line {block.line} shows\n{block.expected}\nand prints\n{got}"
@@ -114,6 +182,10 @@ def test_the_runner_of_blocks_sees_wrong_output_and_failing_commands() -> None:
     assert not agrees(arithmetic.expected, run_block(arithmetic, {}))
     assert agrees("2", run_block(arithmetic, {}))
     assert command.expected is None
+    (titled,) = blocks('```toml title="a/b.toml (at the end)"\nx = 1\n```\n\n```text\nno output\n```\n')
+    assert titled == Block("toml", "x = 1\n", 1, None, f"a/b.toml{AT_THE_END}")
+    with pytest.raises(AssertionError, match=r"there is no a/b\.toml to add to"):
+        write_block(titled)
     with pytest.raises(AssertionError, match="no-such-statement"):
         run_block(command, {})
     with pytest.raises(AssertionError, match="no command of ours"):
@@ -126,7 +198,7 @@ def test_blocks_name_their_language_and_printed_output_is_shown(path: Path) -> N
     assert {language for language, *_ in fences(page)} <= LANGUAGES
     assert not re.search(r"^#+ .*\$", page, re.MULTILINE), "a formula in a heading is raw in the table of contents"
     for block in blocks(page):
-        if block.language == "python" and "print(" in block.code:
+        if block.language == "python" and "print(" in block.code and not block.title:
             assert (block.expected or "").strip(), f"line {block.line} prints something that the page does not show"
 
 
@@ -151,12 +223,20 @@ def generated_paths() -> set[str]:
     return pages | {"assets/example-rate.svg"}
 
 
-def test_a_statement_with_its_search_takes_at_most_forty_lines() -> None:
-    page = (DOCS / "how-to" / "add-a-statement.md").read_text(encoding="utf-8")
-    lines = [line for block in blocks(page)[:2] for line in block.code.splitlines() if line.strip()]
-    assert any("@statement" in line for line in lines)
-    assert len(lines) <= 40
-    assert f"That is all: {len(lines)} lines" in page
+def test_an_inequality_with_its_search_takes_at_most_forty_lines(tmp_path: Path) -> None:
+    page = (DOCS / "how-to" / "add-an-inequality.md").read_text(encoding="utf-8")
+    given = {str(path.relative_to(tmp_path)): path for path in write_paper("smith2026", tmp_path / "smith2026")}
+    own = []
+    for block in blocks(page):
+        template = given.get(block.title)
+        there = template.read_text(encoding="utf-8").splitlines() if template else []
+        if block.title:
+            own += [line for line in block.code.splitlines() if line.strip() and line not in there]
+    assert any("@statement" in line for line in own)
+    assert any("find_counterexample(" in line for line in own)
+    assert len(own) <= 40
+    assert f"That is all: {len(own)} lines" in page
+    assert f"You write {len(own)} lines" in page
 
 
 def test_navigation_names_every_page_once() -> None:
@@ -173,7 +253,7 @@ def test_make_targets_named_in_the_docs_exist() -> None:
 
 
 def test_every_command_is_in_the_table_of_the_command_line() -> None:
-    page = (DOCS / "how-to" / "use-the-command-line.md").read_text(encoding="utf-8")
+    page = (DOCS / "how-to" / "command-line.md").read_text(encoding="utf-8")
     names = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback is not None}
     names |= {group.name for group in app.registered_groups if group.name}
     assert {name for name in names if f"`lemmata {name}" not in page} == set()

@@ -139,7 +139,7 @@ def test_large_instances_are_large_mdps(name: str) -> None:
 def test_every_instance_is_listed_with_its_size() -> None:
     done = CliRunner().invoke(app, ["mdp", "instances", "--json"])
     assert done.exit_code == 0, done.output
-    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    rows = {row["name"]: row for row in json.loads(done.stdout)["instances"]}
     assert list(rows) == [*INSTANCES, *LARGE_INSTANCES]
     assert (rows["garnet"]["states"], rows["garnet"]["actions"]) == (10, [2, 2, 2, 2])
     assert (rows["simple-spread"]["states"], rows["simple-spread"]["kind"]) == (65**2, "large")
@@ -151,11 +151,11 @@ def test_every_instance_is_listed_with_its_size() -> None:
 def test_commands_take_names_of_instances() -> None:
     """Small: J by `exact`. Large: the J* bounds contain the library's, and a name that is none is refused."""
     run = CliRunner().invoke
-    found = json.loads(run(app, ["mdp", "exact", "two-state", "--json"]).stdout)
+    found = json.loads(run(app, ["mdp", "exact", "two-state", "--json"]).stdout)["values"]
     assert found["J"] == pytest.approx(exact(two_state(), np.zeros((1, 4))).J, rel=1e-12)
-    large = json.loads(run(app, ["mdp", "exact", "simple-spread", "--json"]).stdout)
+    large = json.loads(run(app, ["mdp", "exact", "simple-spread", "--json"]).stdout)["values"]
     mdp = LARGE_INSTANCES["simple-spread"]()
-    low, high = large["J* between"]
+    low, high = large["J_star"]
     assert low <= optimum(mdp).J <= high
     assert high - low < 1e-6
     tables = [np.full((mdp.n_states, 5), 0.2)] * 2

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -19,6 +20,7 @@ from joblib.externals.loky import get_reusable_executor
 
 from rates import describe
 from rates.sweep import SweepInterrupted, save, sweep
+from rates.workers import in_workers
 
 GRID, N_SEEDS, DELAY = [10, 100, 1000], 8, 0.02
 N_CELLS = len(GRID) * N_SEEDS
@@ -234,6 +236,32 @@ def test_workers_end_with_the_sweep_that_started_them(tmp_path: Path) -> None:
     os.kill(process.process.pid, signal.SIGKILL)
     gone, alive = psutil.wait_procs(workers, timeout=10)
     assert (len(gone), alive) == (2, [])
+
+
+def blocked() -> bool:
+    """Whether this process, a worker, hears no Ctrl-C."""
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.parametrize(("backend", "deaf"), [("loky", True), ("threading", False)])
+def test_worker_processes_leave_an_interrupt_to_the_process_that_sweeps(backend: str, deaf: bool) -> None:
+    # a worker that is still importing would print a traceback; threads may start programs that must hear it
+    assert set(in_workers([(blocked,)] * 4, backend, 2)) == {deaf}
+    assert not blocked()
+
+
+def test_an_interrupt_while_workers_start_is_not_lost_and_stops_them() -> None:
+    def tasks() -> Iterator[tuple[Any, ...]]:
+        yield time.sleep, 0.01
+        signal.raise_signal(signal.SIGINT)  # drawn while the pool is made
+        for _ in range(100):
+            yield time.sleep, 60
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        list(in_workers(tasks(), "loky", 2))
+    assert time.monotonic() - began < 60
+    assert not blocked()
 
 
 @pytest.mark.slow

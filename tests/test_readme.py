@@ -8,7 +8,7 @@ from pathlib import Path
 
 from verify.claim import Kind
 from verify.ledger import coverage, ledger, recorded
-from verify.verdict_page import recorded_result, verdict_page
+from verify.report.verdict_page import recorded_result, verdict_page
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

@@ -101,7 +101,7 @@ def test_only_the_circular_class_meets_every_assumption_on_ring3() -> None:
 def test_traps_are_violated_with_their_witness(name: str, witness: str) -> None:
     done = CliRunner().invoke(app, ["assumptions", "--instance", name, "--json"])
     assert done.exit_code == 0, done.output
-    rows = json.loads(done.stdout)
+    rows = json.loads(done.stdout)["rows"]
     chain = next(r for r in rows if r["assumption"] == "zhang2025 Assumption 5.2 (chain, original kernel)")
     assert (chain["met"], witness in chain["constant"]) == ("no", True), chain
     mixing = [r for r in rows if "uniform mixing" in r["assumption"] and r["met"] != "does not apply"]
@@ -131,7 +131,7 @@ def test_cli_prints_and_refuses() -> None:
 @pytest.mark.slow
 def test_every_instance_has_a_table() -> None:
     done = CliRunner().invoke(app, ["assumptions", "--all", "--json"])
-    rows = json.loads(done.stdout)
+    rows = json.loads(done.stdout)["rows"]
     assert {r["instance"] for r in rows} == set(INSTANCES)
     assert len(rows) == len(INSTANCES) * (len(PROBLEM_CHECKS) + len(POLICY_CHECKS) * len(CLASSES))
     assert all(r["constant"] for r in rows)

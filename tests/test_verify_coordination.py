@@ -17,7 +17,7 @@ from algorithms.baselines import ConstantSteps, mdac
 from algorithms.cac import cac
 from mdp.exact import exact
 from mdp.instances import coordination_game
-from verify.experiment_commands import app
+from verify.commands.experiment import app
 from verify.experiments.coordination.figure import coordination_figure
 from verify.experiments.coordination.runs import (
     ALGORITHMS,

@@ -8,32 +8,27 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from verify import doctor
+from verify.cli import app
 from verify.doctor import (
     Finding,
     Level,
     cache_findings,
     dependency,
     disk,
-    doctor_command,
     examine,
     extra,
     requirements,
 )
-
-app = typer.Typer(rich_markup_mode=None)
-app.command("doctor")(doctor_command)
-app.command("other")(lambda: None)  # a second command, so that the first keeps its name
 
 
 def test_every_section_is_examined_and_this_installation_is_healthy() -> None:
     found = examine()
     sections = [f.section for f in found]
     assert list(dict.fromkeys(sections)) == [
-        "system", "dependencies", "extras", "threads", "numerics", "compiler", "cache", "disk",
+        "system", "dependencies", "extras", "papers", "threads", "numerics", "compiler", "browser", "cache", "disk",
     ]  # fmt: skip
     assert [f for f in found if f.level is Level.PROBLEM] == []
 
@@ -69,7 +64,7 @@ def test_extras_are_told_from_the_core() -> None:
 @pytest.mark.parametrize(
     ("texts", "value", "level"),
     [
-        (["numpy>=1"], "present", Level.FINE),
+        (["numpy>=1"], f"present: numpy {metadata.version('numpy')}", Level.FINE),
         (["no-such-package>=1"], "absent", Level.FINE),
         (["numpy>=1", "no-such-package>=1"], "in part; without no-such-package", Level.NOTE),
     ],
@@ -128,5 +123,5 @@ def test_json_agrees_with_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None
 def test_help_has_an_example_and_the_exit_code() -> None:
     text = CliRunner().invoke(app, ["doctor", "--help"]).stdout
     assert "Example: lemmata doctor" in text
-    assert "exit code" in text
+    assert "Exit codes: 0 healthy; 1 " in text
     assert "Args:" not in text

@@ -28,9 +28,9 @@ def test_check_and_exact(tmp_path: Path, suffix: str) -> None:
     code, text = run("check", str(path))
     assert (code, "3 states, 3 agents with actions (3, 3, 3), 27 joint actions, gamma = 0.75" in text) == (0, True)
     code, text = run("exact", str(path), "--json")
-    found = json.loads(text)
+    found = json.loads(text)["values"]
     assert found["J"] == pytest.approx(exact(problem, np.zeros((3, 2))).J, rel=1e-12)
-    assert found["J* between"][0] <= found["J* between"][1]
+    assert found["J_star"][0] <= found["J_star"][1]
 
 
 def test_exact_says_why_a_law_does_not_exist(tmp_path: Path) -> None:

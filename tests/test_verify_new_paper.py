@@ -13,10 +13,10 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
+from verify.commands.new_paper import new_paper_command
 from verify.context import PROFILES, Context
 from verify.ledger import record, select
 from verify.new_paper import write_paper
-from verify.new_paper_command import new_paper_command
 from verify.paper import BUNDLED, GROUP, Paper, PaperError, broken_papers, find_paper, forget_papers, papers
 from verify.runner import run_claims
 

@@ -146,7 +146,7 @@ def test_failures_can_be_read(run: Run) -> None:
         (("--lemmata", "bhandari2018/lemma3"), "did you mean bhandari2018/lemma-3"),
         (("--lemmata", "bhandari2018/lemma-3::x"), "has no variant 'x'; it has printed, reading[visitation]"),
         (("--lemmata", "::printed"), "needs a paper, a statement or a variant"),
-        (("--lemmata", "bhandari2018", "--lemmata-profile", "x"), "--lemmata-profile is 'x', not one of quick, full"),
+        (("--lemmata", "bhandari2018", "--lemmata-profile", "x"), "--lemmata-profile: 'x' is not one of quick, full"),
         (("--lemmata", "bhandari2018", "--lemmata-seed", "-1"), "--lemmata-seed is -1"),
     ],
     ids=["statement", "variant", "empty", "profile", "seed"],
@@ -206,3 +206,46 @@ def test_assert_identity() -> None:
         assert_identity(lambda p: p.exact().J - (p.exact().r_pi * p.exact().visitation).sum(), context=QUICK)
     with pytest.raises(AssertionError, match="not an identity"):
         assert_identity(lambda p: fmpq(1, 10**400))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: assert_identity(lambda p: 0.5), TypeError, "contains 0.5, which is not exact"),
+        (lambda: assert_identity(lambda p: None), TypeError, "contains None, which is not exact"),
+        (lambda: assert_identity(lambda p: []), ValueError, "the residual is empty, and nothing would be asserted"),
+        (lambda: assert_identity(3), TypeError, "residual is 3; it is a function"),  # type: ignore[arg-type]
+        (lambda: assert_identity(lambda p: 0, smalest=1), TypeError, "did you mean smallest"),
+        (lambda: assert_identity(lambda p: 0, smallest=9), ValueError, "smallest is 9; there are 5 sizes"),
+        (lambda: assert_refuted("eq-4"), TypeError, r"select\(\['eq-4'\]\)\[0\] is a claim"),  # type: ignore[arg-type]
+        (lambda: assert_refuted(lambda c: None), TypeError, "returned None; a check returns Evidence"),  # type: ignore[arg-type, return-value]
+        (lambda: assert_refuted(lambda c: ()), TypeError, "returned \\(\\); a check returns Evidence"),
+    ],
+    ids=["float", "none", "empty", "number", "option", "sizes", "text", "nothing", "no-evidence"],
+)
+def test_assertions_refuse_what_they_cannot_decide(
+    call: Callable[[], object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_residuals_may_be_any_exact_numbers() -> None:
+    assert assert_identity(lambda p: [0, Fraction(0), fmpq(0)]).measured == 0
+    with pytest.raises(AssertionError, match=r"largest residual\s+1/3 \(claimed = 0\)"):
+        assert_identity(lambda p: [0, Fraction(-1, 3)])
+
+
+def test_a_failed_assertion_shows_the_line_of_the_test_and_the_message_alone(run: Run, toy: Path) -> None:
+    (toy / "test_wrong.py").write_text(
+        "from verify import assert_identity\n"
+        "def test_wrong():\n"
+        "    assert_identity(lambda p: p.exact().V - p.exact().r_pi)\n"
+    )
+    code, out = run("test_wrong.py", "--no-header")
+    (toy / "test_wrong.py").unlink()
+    assert code == 1
+    line = "    assert_identity(lambda p: p.exact().V - p.exact().r_pi)"
+    assert f">   {line}\nE       AssertionError: not an identity" in out
+    assert "__tracebackhide__" not in out
+    assert "verify/assertions.py" not in out

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from verify import experiment_commands
 from verify.cli import app
-from verify.experiments import rates as experiment
-from verify.experiments.rates import Budget, run_case
+from verify.experiments.rates import runs as experiment
+from verify.experiments.rates.runs import Budget, run_case
 
 SMALL = Budget(last=100_000, seeds=3, far_seeds=2)
 
@@ -48,12 +47,12 @@ def test_same_seed_same_numbers(case) -> None:
 def test_the_command_writes_figures_and_a_summary(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(experiment, "BUDGETS", {"quick": SMALL})
     monkeypatch.setattr(experiment, "CASES", (("ring3", "double"),))
-    monkeypatch.setattr(experiment_commands, "_cores", lambda: 1)
-    done = CliRunner().invoke(app, ["experiment", "rates", "--out", str(tmp_path)])
+    done = CliRunner().invoke(app, ["experiment", "rates", "--jobs", "1", "--out", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert "measured / leading" in done.output
-    rows = json.loads((tmp_path / "rates.json").read_text())
-    assert np.isfinite(rows[0]["exact_floor"])
+    stored = json.loads((tmp_path / "rates.json").read_text())
+    assert stored["format"] == "lemmata-experiment-rates-1"
+    assert np.isfinite(stored["cases"][0]["exact_floor"])
     assert (tmp_path / "ring3-double-actor.svg").read_text().startswith("<?xml")
     assert (tmp_path / "ring3-double" / "cells").is_dir()
 

@@ -1,257 +1,22 @@
+"""Pieces of the report: numbers, prose, formulas, and figures with their words and data."""
+
 from __future__ import annotations
 
 import csv
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
-from dataclasses import replace
 from fractions import Fraction
-from html.parser import HTMLParser
-from pathlib import Path
-from urllib.parse import unquote
 
 import numpy as np
 import pytest
-import xarray as xr
 from flint import fmpq
+from report_examples import decay
 
 from rates.fit import RateOutcome, fit_rate
-from rates.sweep import load
-from verify.claim import Claim, Kind, Variant
-from verify.context import PROFILES, Context
-from verify.evidence import Evidence, Relation, Rigor, Scope, Witness, combine, exact_evidence
-from verify.figures import DRAWN, Strip, rate_figure, strip_figure
-from verify.markup import inline, matrices, number, prose
-from verify.mathml import mathml
-from verify.report import write_report
-from verify.runner import ClaimResult, VariantResult
-
-NASTY = '<script>alert("x")</script> & <img src=http://example.org/x onerror=alert(1)> \'"'
-HUGE = Fraction(10**40 + 1, 3**50)
-TWO_LINES = r"\begin{aligned} J^\star - J(\theta) &\le \frac{C}{\sqrt{T}} \\ &\quad + \epsilon \end{aligned}"
-PROSE = rf"""Prose with :math:`\gamma < 1` and ``code <b>``. {NASTY}
-
-Derivation::
-
-    x < y
-      <script>
-"""
-
-
-def variant(kind: Kind, label: str, text: str = "in words") -> Variant:
-    return Variant(kind, label, text, lambda _: ())
-
-
-def outcome(form: Variant, *evidence: Evidence, recorded: str | None = "") -> VariantResult:
-    """`recorded` is the verdict found unless it is given."""
-    verdict = combine(evidence)
-    return VariantResult(form, evidence, verdict, 0.1, str(verdict) if recorded == "" else recorded)
-
-
-def decay(floor: float = 0.2, slope: float = 0.5) -> xr.Dataset:
-    rng = np.random.default_rng(7)
-    T = np.array([1_000, 3_162, 10_000, 31_623, 100_000])
-    values = floor + 3 * T[:, None] ** -slope * rng.normal(1, 0.05, size=(5, 8))
-    return xr.Dataset({"gap": (("horizon", "seed"), values)}, coords={"horizon": T, "seed": np.arange(8)})
-
-
-def refutation(quantity: str = "the gap") -> Evidence:
-    witness = Witness(
-        f"one state; {NASTY}",
-        {
-            "gamma": fmpq(1, 2),
-            "theta": [Fraction(-1, 3), Fraction(2)],
-            "pi": np.array([[fmpq(1, 3), fmpq(2, 3)], [fmpq(1, 7), fmpq(6, 7)]], dtype=object),
-            "P[s,a,t]": np.array([[["1/5", "4/5"], ["1/9", "8/9"]], [["0", "1"], ["1", "0"]]], dtype=object),
-            NASTY: NASTY,
-        },
-    )
-    return exact_evidence(
-        quantity, fmpq(-1, 6), 0, Relation.AT_LEAST, instances=3, witness=witness, note=NASTY
-    )
-
-
-def results() -> list[ClaimResult]:
-    fit = fit_rate(decay(), "gap", 0.5, floor=0.2)
-    rate = Evidence(
-        "exponent of the gap", fit.slope, fit.low, fit.high, -0.5, Relation.NOT_SLOWER, Rigor.STATISTICAL,
-        instances=8, fit=fit,
-    )
-    undecided = Evidence(
-        "undecidable gap", float("nan"), float("nan"), float("nan"), 0, Relation.AT_MOST, Rigor.FLOAT,
-        undecided=f"too few seeds {NASTY}",
-    )
-    sampled = Evidence(
-        "ratio $x", 0.75, 0.75, 0.75, 1, Relation.AT_MOST, Rigor.FLOAT, instances=3, sample=(0.25, 0.5, 0.75)
-    )
-    too_large = Evidence(
-        "ratio $x", 4.0, 4.0, 4.0, 1, Relation.AT_MOST, Rigor.FLOAT, instances=2, sample=(0.5, 4.0)
-    )
-    proved = exact_evidence(
-        "certificate", HUGE, HUGE, Relation.EQUAL, rigor=Rigor.SYMBOLIC, scope=Scope.CLASS
-    )
-    first = Claim("paper-a", "theorem-1", f"A rate {NASTY}", TWO_LINES, PROSE, ())
-    second = Claim("paper-b", "lemma 2/3", "A lemma", r"\nosuchmacro{<script>}", "", ())
-    return [
-        ClaimResult(
-            first,
-            (
-                outcome(variant(Kind.PRINTED, "", NASTY), rate, sampled),
-                outcome(variant(Kind.READING, NASTY), refutation()),
-                outcome(variant(Kind.REPAIRED, ""), proved),
-                outcome(variant(Kind.CONTROL, "k = 0"), too_large),
-            ),
-        ),
-        ClaimResult(
-            second,
-            (
-                outcome(variant(Kind.PRINTED, ""), undecided, recorded="holds"),
-                outcome(variant(Kind.CONTROL, "sign"), sampled, recorded=None),
-            ),
-        ),
-    ]
-
-
-def files(folder: Path) -> dict[Path, bytes]:
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {path.relative_to(folder): path.read_bytes() for path in found}
-
-
-def context() -> Context:
-    return Context(PROFILES["quick"], seed=3, datasets={"actor/gap": decay()})
-
-
-class Page(HTMLParser):
-    """Start tags with attributes, and the text inside chosen elements."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(results(), context(), tmp_path_factory.mktemp("report") / "deep" / "out")
-
-
-@pytest.fixture(scope="module")
-def page(index: Path) -> Page:
-    return Page(index.read_text(encoding="utf-8"))
-
-
-def test_returns_the_page(index: Path) -> None:
-    assert index.name == "index.html"
-    assert index.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
-
-
-def test_no_text_of_a_claim_becomes_markup(index: Path, page: Page) -> None:
-    assert "<script" not in index.read_text(encoding="utf-8").lower()
-    assert {"script", "iframe", "link", "object", "b onerror"}.isdisjoint(tag for tag, _ in page.tags)
-    assert not [(tag, name) for tag, attributes in page.tags for name in attributes if name.startswith("on")]
-    # and it is shown rather than dropped: summary, prose, form, note, undecided, witness, label, value
-    assert "".join(page.text).count('<script>alert("x")</script>') >= 8
-
-
-def test_every_address_lies_in_the_folder(index: Path, page: Page) -> None:
-    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
-    assert len(ids) == len(set(ids))
-    addresses = [a[name] for _, a in page.tags for name in ("href", "src", "srcset", "data") if name in a]
-    assert len(addresses) > 10
-    for address in addresses:
-        assert address
-        assert ":" not in address
-        assert not address.startswith("/")
-        path, _, fragment = address.partition("#")
-        if fragment:
-            assert fragment in ids
-        if path:
-            target = (index.parent / unquote(path)).resolve()
-            assert target.is_relative_to(index.parent.resolve())
-            assert target.is_file()
-    assert "url(" not in index.read_text(encoding="utf-8")
-    assert "@import" not in index.read_text(encoding="utf-8")
-
-
-def test_figures_name_no_outside_address(index: Path) -> None:
-    figures = sorted((index.parent / "figures").glob("*.svg"))
-    assert len(figures) == 3
-    for figure in figures:
-        for node in ET.parse(figure).iter():
-            outside = [v for k, v in node.attrib.items() if k.endswith("href") and not v.startswith("#")]
-            assert not outside
-
-
-def test_every_image_is_described_in_words_and_numbers(page: Page) -> None:
-    images = page.all("img")
-    assert len(images) == 3
-    for image in images:
-        assert len(image["alt"] or "") > 60
-        assert any(character.isdigit() for character in image["alt"] or "")
-
-
-def test_two_runs_give_the_same_bytes(index: Path, tmp_path: Path) -> None:
-    again = write_report(results(), context(), tmp_path)
-    first, second = (files(root.parent) for root in (index, again))
-    assert list(first) == list(second)
-    assert len(first) == 8
-    for path, content in first.items():
-        assert content == second[path], path
-
-
-def test_wall_time_is_not_shown(tmp_path: Path) -> None:
-    slow = [ClaimResult(r.claim, tuple(replace(v, seconds=9e9) for v in r.variants)) for r in results()]
-    fast = write_report(results(), context(), tmp_path / "a").read_bytes()
-    assert write_report(slow, context(), tmp_path / "b").read_bytes() == fast
-
-
-def test_statement_is_mathml_or_else_its_source(index: Path, page: Page) -> None:
-    math = page.all("math")
-    assert [m["display"] for m in math].count("block") == 1
-    assert len(page.all("mtr")) == 2
-    assert r"\nosuchmacro{&lt;script&gt;}" in index.read_text(encoding="utf-8")
-
-
-def test_head_names_versions_and_departures(index: Path, page: Page) -> None:
-    assert f"<dt>numpy</dt><dd>{np.__version__}</dd>" in index.read_text(encoding="utf-8")
-    text = " ".join("".join(page.text).split())
-    assert "Not as recorded: 1 of 2." in text
-    assert "Recorded as holds." in text
-    assert "Not recorded yet." in text
-
-
-def test_head_says_when_all_is_as_recorded(tmp_path: Path) -> None:
-    text = write_report(results()[:1], context(), tmp_path).read_text(encoding="utf-8")
-    assert "All 1 as recorded" in text
-    assert "Not as recorded" not in text
-
-
-def test_no_results_is_a_page_too(tmp_path: Path) -> None:
-    text = write_report([], Context(PROFILES["quick"]), tmp_path).read_text(encoding="utf-8")
-    assert "No statement was run." in text
-
-
-def test_datasets_lie_beside_the_page(index: Path) -> None:
-    xr.testing.assert_identical(load(index.parent / "data" / "actor-gap.nc"), decay())
-
-
-def test_witness_is_printed_exactly(page: Page) -> None:
-    matrices_shown = [a["aria-label"] for a in page.all("table") if a.get("class") == "matrix"]
-    assert matrices_shown == [
-        "theta, 1 × 2", "pi, 2 × 2", "P[s,a,t] at s = 0, 2 × 2", "P[s,a,t] at s = 1, 2 × 2",
-    ]  # fmt: skip
-    for entry in ("-1/3", "6/7", "8/9", "1/2"):
-        assert entry in page.text
-    assert str(HUGE) in page.text
+from verify.claim import Kind
+from verify.evidence import Relation
+from verify.report.figures import DRAWN, Strip, rate_figure, strip_figure
+from verify.report.markup import inline, matrices, number, prose
+from verify.report.mathml import mathml
 
 
 @pytest.mark.parametrize(
@@ -380,6 +145,15 @@ def test_inline_and_prose() -> None:
         "<p>One", "line.</p>", "<p>Thus:</p>", '<pre tabindex="0">x', " y</pre>", "<p>End.</p>",
     ]  # fmt: skip
     assert prose("- a\n  b\n- c") == "<ul><li>a\n  b</li><li>c</li></ul>"
+
+
+def test_ids_in_backticks_become_links_and_nothing_else_does() -> None:
+    links = {"eq-1": 'x.html"><script>'}
+    assert inline("see `eq-1`, `eq-2` and eq-1", links) == (
+        'see <a href="x.html&#34;&gt;&lt;script&gt;"><code>eq-1</code></a>, <code>eq-2</code> and eq-1'
+    )
+    assert "<a href" in prose("- `eq-1`", links)
+    assert "<a href" not in inline(":math:`eq-1`", links)
 
 
 def test_rate_figure_data_and_words() -> None:

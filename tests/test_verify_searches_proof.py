@@ -37,7 +37,9 @@ from verify.zhang2025.searches import critic as search_critic
 from verify.zhang2025.searches import gossip as search_gossip
 from verify.zhang2025.searches import mixing as search_mixing
 from verify.zhang2025.searches import recursion as search_recursion
-from verify.zhang2025.searches.proof_table import NOT_SEARCHED, RATIOS, SEARCHES
+from verify.zhang2025.searches.proof_table import RATIOS, SEARCHES, SURVEYS
+from verify.zhang2025.searches.setting_table import NOT_SEARCHED
+from verify.zhang2025.searches.surveys import listing_gap, start_slope_gap, valley_gap
 
 STATEMENTS = (
     "eq-8-normalised", "eq-9", "eq-10", "eq-20", "consensus-rate", "algorithm-3", "eq-23", "eq-26", "eq-27", "eq-28",
@@ -67,7 +69,7 @@ def both(pair: tuple[Any, Any] | None) -> tuple[Any, Any]:
 
 def test_keys_name_variants_of_the_ledger() -> None:
     any_search = next(iter(SEARCHES.values()))
-    assert unknown(zhang2025.LEDGER, {**SEARCHES, **dict.fromkeys(NOT_SEARCHED, any_search)}) == []
+    assert unknown(zhang2025.LEDGER, {**SEARCHES, **SURVEYS, **dict.fromkeys(NOT_SEARCHED, any_search)}) == []
     assert set(RATIOS) <= set(SEARCHES)
 
 
@@ -139,6 +141,11 @@ CONTROLS: dict[str, tuple[Inequality, Any, int]] = {
     "(33): 2/25": (H("2/25", X.batch_errors("v", 2, 25)), B.WITHOUT_ERROR, 1_500),
     "(34): 99/100": (H("99/100", B.critic_share(99, 100)), B.WITH_ERROR, 1_500),
     "(34) fifth: 1 for 2": (H("1 for 2", B.advantages(1)), B.WITH_ERROR, 500),
+    "term (4): 1/25 of the bound": (H("1/25", X.batch_order("v", 1, 25)), B.WITHOUT_ERROR, 1_500),
+    "term (4): printed TD error": (H("line 9, 1/25", X.batch_order("q", 1, 25)), B.WITHOUT_ERROR, 1_500),
+    "term (5): 99/100": (H("99/100", G.all_agents_path_rate(40, 99, 100)), G.TD_BATCHES, 1_500),
+    "term (5): 4.2 for 4": (H("4.2 for 4", G.all_agents_path_rate(42)), G.TD_BATCHES, 1_500),
+    "term (7): 2/5 of the bound": (H("2/5", C.averaged_td(2, 5, last=1)), C.CHAINS, 2_000),
 }
 """Stronger claims, all false, with the float evaluations in which the same search refutes them."""
 
@@ -149,6 +156,16 @@ def test_a_stronger_claim_is_refuted(name: str) -> None:
     outcome = find_counterexample(inequality, family, Budget(budget, exact=100), seeded(3))
     assert isinstance(outcome, Counterexample)
     assert outcome.violation > 0
+
+
+def test_surveys_refute_stronger_claims() -> None:
+    rng = seeded(4)
+    assert max(valley_gap(rng) for _ in range(3)) <= 0
+    assert max(valley_gap(rng, share=0.2) for _ in range(3)) > 0
+    assert max(listing_gap(rng) for _ in range(20)) == 0
+    assert max(listing_gap(rng, sample=False) for _ in range(5)) > 0
+    assert max(start_slope_gap(rng) for _ in range(30)) < 1e-12
+    assert min(start_slope_gap(rng, live=Fraction(51, 100)) for _ in range(5)) > 0.01
 
 
 # --- second routes ----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import typer
 from typer.testing import CliRunner
 
 from algorithms.cac import METRICS
-from rates.sweep import load
-from verify import sweep_commands
+from rates.sweep import SweepWriteError, load
+from verify.commands import sweep_request
+from verify.commands.sweep import sweep_command
+from verify.commands.sweep_request import EXPERIMENTS, parse_horizons, parse_seeds
 from verify.experiments.cac import run_cac
-from verify.sweep_commands import EXPERIMENTS, parse_horizons, parse_seeds, sweep_command
 
 app = typer.Typer()
 app.command()(sweep_command)
@@ -26,9 +28,9 @@ def toy(instance: str, sampling: str, horizon: int, seed: np.random.SeedSequence
 
 
 @pytest.fixture
-def experiments(monkeypatch: pytest.MonkeyPatch) -> dict[str, sweep_commands.Experiment]:
-    table = {"toy": sweep_commands.Experiment(toy, ("single",), ("x", "y"), {"a": 1}, 1)}
-    monkeypatch.setattr(sweep_commands, "EXPERIMENTS", table)
+def experiments(monkeypatch: pytest.MonkeyPatch) -> dict[str, sweep_request.Experiment]:
+    table = {"toy": sweep_request.Experiment(toy, ("single",), ("x", "y"), {"a": 1}, 1)}
+    monkeypatch.setattr(sweep_request, "EXPERIMENTS", table)
     return table
 
 
@@ -69,16 +71,21 @@ def test_sweep_writes_a_dataset_and_resumes(tmp_path: Path) -> None:
         (("--seeds", "0"), "a sweep needs at least one seed"),
         (("--seeds", "3,2"), "it is a number, or as 24:1e6,8"),
         (("--seed", "-1"), "seed is -1"),
-        (("--jobs", "0"), "jobs is 0"),
+        (("--jobs", "-1"), "jobs is -1"),
+        (("--jobs", "99999"), "at most 1024 workers"),
+        (("--block", "0"), "block is 0"),
+        (("--horizons", "nan"), "horizons contains 'nan', which is not a whole number"),
+        (("--horizons", "1e3:1e30"), "horizons contains 1e30; at most 1e+12"),
+        (("--seeds", "1e15"), "seeds contains 1e15; at most 1e+06"),
         (("--metric", "z"), "metric 'z' is not one of x, y"),
         (("--sampling", "triple"), "sampling 'triple' is not one of single"),
         (("--algorithm", "none"), "algorithm 'none' is not one of toy"),
-        (("--backend", "spark"), "backend is 'spark'"),
+        (("--backend", "spark"), "backend 'spark' is not one of loky, threading, dask"),
         (("--backend", "dask"), "--backend dask and --scheduler ADDRESS go together"),
     ],
 )
 def test_wrong_options_are_errors_before_any_cell(
-    tmp_path: Path, experiments: dict[str, sweep_commands.Experiment], arguments: tuple[str, ...], message: str
+    tmp_path: Path, experiments: dict[str, sweep_request.Experiment], arguments: tuple[str, ...], message: str
 ) -> None:
     out = tmp_path / "out"
     code, text = run_toy(out, *arguments)
@@ -95,11 +102,29 @@ def test_other_requests_and_wrong_folders_have_exit_codes(tmp_path: Path) -> Non
     assert (code, "root_seed: stored 0, requested 5" in text) == (2, True)
     (tmp_path / "file").write_text("")
     assert run_toy(tmp_path / "file")[0] == 2
-    assert run_toy(tmp_path / "file" / "below")[0] == sweep_commands.UNWRITABLE
+    code, text = run_toy(tmp_path / "file" / "below")
+    assert (code, "cannot write into" in text) == (2, True)
+
+
+@pytest.mark.usefixtures("experiments")
+def test_a_disk_that_fills_up_has_its_own_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object, **options: object) -> None:
+        raise SweepWriteError("cannot write cell 3: No space left on device")
+
+    monkeypatch.setattr(sys.modules["rates.sweep"], "sweep", full)  # the package has a function of that name
+    code, text = run_toy(tmp_path)
+    assert (code, text) == (74, "error: cannot write cell 3: No space left on device")
+
+
+@pytest.mark.usefixtures("experiments")
+def test_quiet_prints_nothing_on_success(tmp_path: Path) -> None:
+    assert run_toy(tmp_path, "--dry-run", "--quiet") == (0, "")
+    assert run_toy(tmp_path, "-q") == (0, "")
+    assert (tmp_path / "data.nc").is_file()
 
 
 def test_interrupt_exits_130_and_says_how_to_go_on(
-    tmp_path: Path, experiments: dict[str, sweep_commands.Experiment]
+    tmp_path: Path, experiments: dict[str, sweep_request.Experiment]
 ) -> None:
     def interrupted(instance: str, sampling: str, horizon: int, seed: np.random.SeedSequence) -> Mapping[str, float]:
         if horizon == 10:  # the longest horizon comes first
@@ -107,11 +132,11 @@ def test_interrupt_exits_130_and_says_how_to_go_on(
         return toy(instance, sampling, horizon, seed)
 
     interrupted.__qualname__ = "toy"
-    experiments["toy"] = sweep_commands.Experiment(interrupted, ("single",), ("x", "y"), {}, 1)
+    experiments["toy"] = sweep_request.Experiment(interrupted, ("single",), ("x", "y"), {}, 1)
     code, text = run_toy(tmp_path)
     assert code == 130
     assert f"2 of 5 cells are finished and kept in {tmp_path}; the same call goes on from there" in text
-    experiments["toy"] = sweep_commands.Experiment(toy, ("single",), ("x", "y"), {}, 1)
+    experiments["toy"] = sweep_request.Experiment(toy, ("single",), ("x", "y"), {}, 1)
     assert run_toy(tmp_path)[0] == 0
 
 

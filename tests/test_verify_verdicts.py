@@ -255,9 +255,9 @@ def test_cli_json_and_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     done = runner.invoke(app, ["verify", "eq-8-cases", "--json"])
     assert done.exit_code == 0
     data = json.loads(done.stdout)
-    assert data[0]["key"] == "zhang2025/eq-8-cases"
-    assert data[0]["variants"][0]["evidence"][0]["measured"] == "4/3"
-    monkeypatch.setattr("verify.cli.recorded", lambda: {"zhang2025/eq-8-cases": {"printed[sentence]": "holds"}})
+    assert data["results"][0]["key"] == "zhang2025/eq-8-cases"
+    assert data["results"][0]["variants"][0]["evidence"][0]["measured"] == "4/3"
+    monkeypatch.setattr("verify.ledger.recorded", lambda: {"zhang2025/eq-8-cases": {"printed[sentence]": "holds"}})
     changed = runner.invoke(app, ["verify", "eq-8-cases"])
     assert changed.exit_code == 1
     assert "printed[sentence]: recorded holds, now refuted" in changed.stdout
@@ -289,8 +289,7 @@ def test_cli_show_prints_the_witness() -> None:
 
 def test_cli_shows_the_text_of_an_unchecked_statement(monkeypatch: pytest.MonkeyPatch) -> None:
     rest = tuple(claim for claim in ledger() if claim.key != "zhang2025/lemma-5.7")
-    for module in ("verify.cli", "verify.ledger"):
-        monkeypatch.setattr(f"{module}.ledger", lambda: rest)
+    monkeypatch.setattr("verify.ledger.ledger", lambda: rest)
     done = CliRunner().invoke(app, ["show", "lemma-5.7"])
     assert done.exit_code == 0
     assert "not checked yet" in done.stdout

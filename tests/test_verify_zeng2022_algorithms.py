@@ -12,7 +12,7 @@ from flint import fmpq
 from mdp.linear import rational_array
 from verify.claim import Kind
 from verify.context import PROFILES, Context
-from verify.mathml import mathml
+from verify.report.mathml import mathml
 from verify.runner import ClaimResult, run_claims
 from verify.zeng2022.listing.algorithm import algorithm_1
 from verify.zeng2022.listing.displays import displays

@@ -11,7 +11,7 @@ import pytest
 from mdp.instances import ring3
 from verify.claim import Kind
 from verify.context import PROFILES, Context
-from verify.mathml import mathml
+from verify.report.mathml import mathml
 from verify.runner import ClaimResult, run_claims
 from verify.zeng2022.listing.federated import federated, server_rounds
 from verify.zeng2022.setting.connectivity import GraphSequence, assumption_1

@@ -26,12 +26,12 @@ from verify.zhang2025.assumptions.smoothness import assumption_5_8_j
 from verify.zhang2025.setting.approximation import universal_approximation
 from verify.zhang2025.setting.networks_eq5 import eq_5, eq_5_dimension
 from verify.zhang2025.setting.relu import random_network, unit_vectors
-from verify.zhang2025.theorem.remarks import figure_4, remark_3, remark_4, table_1
+from verify.zhang2025.theorem.remarks import remark_3, remark_4, table_1
 
 BUILDERS = (
     eq_5, eq_5_dimension, universal_approximation, assumption_5_1, assumption_5_2, assumption_5_3, lemma_5_4,
     assumption_5_5, assumption_5_5_gaussian, assumption_5_6, assumption_5_8_j, assumption_5_8_q, assumption_5_9,
-    remark_3, remark_4, table_1, figure_4,
+    remark_3, remark_4, table_1,
 )  # fmt: skip
 
 EXPECTED: dict[str, dict[str, str]] = {
@@ -72,7 +72,8 @@ EXPECTED: dict[str, dict[str, str]] = {
         "": "refuted", "printed[gaussian]": "refuted", "printed[score]": "refuted", "source": "proved",
     },
     "assumption-5.6": {
-        "": "vacuous", "printed[each theta]": "vacuous", "printed[all theta]": "vacuous",
+        "": "vacuous", "printed[each theta]": "vacuous", "printed[each theta, rank-one F]": "vacuous",
+        "printed[all theta]": "vacuous",
         "reading[rank-one F]": "refuted", "reading[rank-one F, all theta]": "refuted", "reading[four arms]": "holds",
         "repaired[floor]": "holds",
     },
@@ -94,7 +95,6 @@ EXPECTED: dict[str, dict[str, str]] = {
         "": "refuted", "printed[Gaur]": "refuted", "printed[this work]": "vacuous", "printed[Zeng]": "holds",
         "printed[others]": "out-of-scope",
     },
-    "figure-4": {"": "out-of-scope", "printed": "out-of-scope"},
 }
 """Verdict of every variant but the controls; the empty name is the statement's."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from verify.claim import Claim
 from verify.context import PROFILES, Context
-from verify.mathml import mathml
+from verify.report.mathml import mathml
 from verify.runner import ClaimResult, run_claims
 from verify.zhang2025.assumptions.circle import Circle
 from verify.zhang2025.proof.critic_ball import eq_22

@@ -10,7 +10,7 @@ import pytest
 from verify.claim import Claim, Kind
 from verify.context import PROFILES, Context
 from verify.evidence import Verdict, combine
-from verify.mathml import mathml
+from verify.report.mathml import mathml
 from verify.runner import ClaimResult, run_claims
 from verify.zhang2025.proof.actor_gossip import eq_26
 from verify.zhang2025.proof.actor_gossip_sum import eq_27

@@ -9,7 +9,7 @@ import pytest
 from verify.claim import Claim, Kind
 from verify.context import PROFILES, Context
 from verify.evidence import Verdict
-from verify.mathml import mathml
+from verify.report.mathml import mathml
 from verify.runner import run_claims
 from verify.zhang2025.listing.actor_step import algorithm_1_step, remark_1
 from verify.zhang2025.listing.centralised_critic import algorithm_3

@@ -9,7 +9,7 @@ import pytest
 
 from verify.claim import Claim
 from verify.context import PROFILES, Context
-from verify.mathml import mathml
+from verify.report.mathml import mathml
 from verify.runner import ClaimResult, run_claims
 from verify.zhang2025.theorem.gossip_bias import remark_6
 from verify.zhang2025.theorem.term_batch import theorem_5_10_term_4

@@ -18,6 +18,7 @@ from verify.evidence import Evidence, outside
 
 if TYPE_CHECKING:
     from verify.context import Context
+    from verify.sharpness import Sharpness
 
 Check = Callable[["Context"], Evidence | Sequence[Evidence]]
 """Computes the evidence for one variant."""
@@ -45,6 +46,7 @@ class Variant:
         part: which line of a statement with several lines this is about; readings of the same part are
             alternatives, parts stand or fall together.
         recheck: evidence from the witness alone, in exact arithmetic and under a second; None if `check` is that.
+        sharpness: of a repaired form, how far it could still be strengthened.
     """
 
     kind: Kind
@@ -53,6 +55,7 @@ class Variant:
     check: Check
     part: str = ""
     recheck: Check | None = None
+    sharpness: Sharpness | None = None
 
     @property
     def name(self) -> str:

@@ -1,11 +1,7 @@
-"""`lemmata doctor`: what this installation consists of, and what in it could go wrong.
-
-One file of some length, because its sections share nothing but the form of a finding.
-"""
+"""What this installation consists of, and what in it could go wrong; `lemmata doctor` prints it."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -13,15 +9,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import Enum
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
-
-import typer
-from rich.console import Console
-from rich.table import Table
 
 DISTRIBUTION = "lemmata"
 
@@ -30,8 +21,8 @@ LEAST_FREE = 2**30
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
-PLAIN_WIDTH = 140
-"""Columns of the table when the output is not a terminal, so that rows survive in logs."""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+"""Commands that start the browser in which the report is tested."""
 
 
 class Level(Enum):
@@ -65,7 +56,8 @@ def examine() -> list[Finding]:
     """Every finding about this installation and machine, in a fixed order of sections.
 
     Returns:
-        Findings of the sections system, dependencies, extras, threads, numerics, compiler, cache and disk.
+        Findings of the sections system, dependencies, extras, papers, threads, numerics, compiler, browser, cache
+        and disk.
     """
     found = [
         Finding("system", DISTRIBUTION, installed_version(DISTRIBUTION) or "not installed"),
@@ -75,7 +67,7 @@ def examine() -> list[Finding]:
     needed, extras = requirements(metadata.requires(DISTRIBUTION) or [])
     found += [dependency(text) for text in needed]
     found += [extra(name, texts) for name, texts in extras.items()]
-    found += [*_threads(os.environ), *_numerics(), _compiler()]
+    found += [*_papers(), *_threads(os.environ), *_numerics(), _compiler(), _browser()]
     package = Path(__file__).resolve().parent.parent / "algorithms"
     found += cache_findings(package, os.environ)
     found += [disk(name, Path(place)) for name, place in (("here", os.curdir), ("temporary", tempfile.gettempdir()))]
@@ -133,15 +125,16 @@ def dependency(text: str) -> Finding:
 
 
 def extra(name: str, texts: list[str]) -> Finding:
-    """Whether the packages of an extra are there. A missing extra is no problem, a half installed one is a note.
+    """Whether the packages of an extra are there, and which. A missing extra is no problem, a part of one is a note.
 
     Args:
         name: of the extra.
         texts: its requirements.
     """
-    unmet = [f.name for f in map(dependency, texts) if f.level is Level.PROBLEM]
+    found = [dependency(text) for text in texts]
+    unmet = [f.name for f in found if f.level is Level.PROBLEM]
     if not unmet:
-        return Finding("extras", name, "present")
+        return Finding("extras", name, "present: " + ", ".join(f"{f.name} {f.value}" for f in found))
     advice = f"pip install '{DISTRIBUTION}[{name}]'"
     if len(unmet) == len(texts):
         return Finding("extras", name, "absent", advice=advice)
@@ -169,6 +162,21 @@ def _numerics() -> list[Finding]:
         Finding("numerics", "llvmlite of numba", installed_version("llvmlite") or "missing"),
         Finding("numerics", "double precision", f"epsilon {np.finfo(float).eps:.3g}"),
     ]
+
+
+def _papers() -> list[Finding]:
+    from verify.paper import broken_papers, papers
+
+    found = [Finding("papers", key, f"{len(paper.ledger)} statements") for key, paper in papers().items()]
+    advice = "the other papers are not affected"
+    return found + [Finding("papers", name, why, Level.PROBLEM, advice) for name, why in broken_papers().items()]
+
+
+def _browser() -> Finding:
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        return Finding("browser", "chromium", "absent", advice="only the tests of the report need one")
+    return Finding("browser", Path(found).name, found)
 
 
 def _compiler() -> Finding:
@@ -224,44 +232,3 @@ def disk(name: str, place: Path, least: int = LEAST_FREE) -> Finding:
     if free < least:
         return Finding("disk", name, value, Level.PROBLEM, f"free at least {least / 2**30:.0f} GiB")
     return Finding("disk", name, value)
-
-
-def doctor_command(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON and nothing else.")] = False,
-) -> None:
-    """Say what this installation consists of: versions, threads, BLAS, compiler, caches, disk, optional packages.
-
-    The exit code is 1 if something needed is missing, too old or not writable, and 0 otherwise.
-
-    Example: lemmata doctor --json
-
-    \f
-    Args:
-        as_json: whether to print JSON and nothing else.
-    """  # noqa: D301  the form feed ends what --help shows
-    found = examine()
-    healthy = all(f.level is not Level.PROBLEM for f in found)
-    if as_json:
-        rows = [asdict(f) | {"level": f.level.name.lower()} for f in found]
-        typer.echo(json.dumps({"healthy": healthy, "findings": rows}, indent=1))
-    else:
-        _print(found)
-    raise typer.Exit(0 if healthy else 1)
-
-
-def _print(found: list[Finding]) -> None:
-    console = Console()
-    console = console if console.is_terminal else Console(width=PLAIN_WIDTH)
-    table = Table(title="lemmata doctor")
-    for column in ("about", "what", "found", "to do"):
-        table.add_column(column, overflow="fold")
-    styles = {Level.FINE: "default", Level.NOTE: "yellow", Level.PROBLEM: "red"}
-    marks = {Level.FINE: "", Level.NOTE: "note: ", Level.PROBLEM: "problem: "}  # colour is never the only cue
-    previous = ""
-    for f in found:
-        cells = ("" if f.section == previous else f.section, f.name, marks[f.level] + f.value, f.advice)
-        table.add_row(*(cell.replace("[", "\\[") for cell in cells), style=styles[f.level])
-        previous = f.section
-    console.print(table)
-    counts = {level: sum(f.level is level for f in found) for level in (Level.PROBLEM, Level.NOTE)}
-    console.print(f"{counts[Level.PROBLEM]} problems, {counts[Level.NOTE]} notes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from verify import zeng2022, zhang2025
 from verify.claim import Claim
 from verify.paper import broken_papers, find_paper, papers
 from verify.runner import ClaimResult
+from verify.suggest import did_you_mean
 
 PAPERS = {"zeng2022": zeng2022, "zhang2025": zhang2025}
 """Modules of the two papers that are bundled in full, by key; `verify.paper.papers` has every paper installed."""
@@ -102,10 +102,10 @@ def select(ids: Sequence[str], claims: Sequence[Claim] | None = None) -> list[Cl
             paper = id.split("/", 1)[0]
             if paper not in papers() and paper in broken_papers():
                 raise KeyError(broken_papers()[paper])
-            known = [c.key for c in everything] + [c.id for c in everything]
-            near = difflib.get_close_matches(id, known, n=3, cutoff=0.4)
-            hint = f"; did you mean {', '.join(near)}?" if near else "; `lemmata list` shows all"
-            raise KeyError(f"no statement {id!r}{hint}")
+            if "::" in id:
+                raise KeyError(f"{id!r} names a variant; `pytest --lemmata {id}` runs it, this takes statements")
+            known = [c.key if "/" in id else c.id for c in everything] + [c.paper for c in everything]
+            raise KeyError(f"no statement {id!r}{did_you_mean(id, known, '; `lemmata list` shows all')}")
         chosen += [c for c in found if c not in chosen]
     return chosen
 

@@ -39,7 +39,7 @@ def random_doubly_stochastic(rng: np.random.Generator, size: int, terms: int) ->
 
 
 def random_connected(rng: np.random.Generator, *, symmetric: bool = False) -> np.ndarray:
-    """A random exact doubly stochastic matrix with a connected graph, N from 2 to 6.
+    """A random exact doubly stochastic matrix with a connected graph, N from 2 to 6, (N, N).
 
     Args:
         rng: randomness.

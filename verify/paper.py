@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from verify.claim import Claim
+from verify.suggest import did_you_mean
 
 GROUP = "lemmata.papers"
 """Entry-point group; names are keys of papers, values lead to a `Paper`."""
@@ -159,7 +160,7 @@ def find_paper(key: str) -> Paper:
         return found[key]
     if key in broken:
         raise PaperError(broken[key])
-    raise KeyError(f"no paper {key!r}; there are {sorted(found)}")
+    raise KeyError(f"no paper {key!r}; there are {', '.join(sorted(found))}{did_you_mean(key, found)}")
 
 
 def forget_papers() -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from verify.suggest import did_you_mean, unknown
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -113,6 +115,7 @@ class VariantItem(pytest.Item):
 
         Raises:
             NotAsRecordedError: its verdict changed, was never recorded, or a control stands.
+            pytest.UsageError: an unknown profile, or a negative seed.
         """
         from verify.claim import Kind
         from verify.evidence import Verdict
@@ -168,8 +171,10 @@ def lemmata_instance() -> Callable[..., Problem]:
     def instance(name: str, **options: Any) -> Problem:
         from mdp import INSTANCES
 
+        __tracebackhide__ = True
         if name not in INSTANCES:
-            raise pytest.UsageError(f"no instance {name!r}; there are {', '.join(INSTANCES)}")
+            known = f"there are {', '.join(INSTANCES)}{did_you_mean(name, INSTANCES)}"
+            pytest.fail(f"no instance {name!r}; {known}", pytrace=False)
         return INSTANCES[name](**options)
 
     return instance
@@ -177,7 +182,14 @@ def lemmata_instance() -> Callable[..., Problem]:
 
 @pytest.fixture(scope="session")
 def lemmata_context(request: pytest.FixtureRequest) -> Context:
-    """Budget and randomness for checks, of ``--lemmata-profile`` and ``--lemmata-seed``; shared by all tests."""
+    """Budget and randomness for checks, of ``--lemmata-profile`` and ``--lemmata-seed``; shared by all tests.
+
+    Args:
+        request: of pytest.
+
+    Raises:
+        pytest.UsageError: an unknown profile, or a negative seed.
+    """
     return _context(request.config)
 
 
@@ -190,7 +202,7 @@ def _context(config: pytest.Config) -> Context:
 
     profile, seed = config.getoption("--lemmata-profile"), config.getoption("--lemmata-seed")
     if profile not in PROFILES:
-        raise pytest.UsageError(f"--lemmata-profile is {profile!r}, not one of {', '.join(PROFILES)}")
+        raise pytest.UsageError(unknown("--lemmata-profile:", profile, PROFILES))
     if seed < 0:
         raise pytest.UsageError(f"--lemmata-seed is {seed}; it is a whole number of at least 0")
     if _CONTEXT not in config.stash:
@@ -219,6 +231,8 @@ def _nodes(session: pytest.Session, id: str) -> list[VariantItem]:
         session.ihook.pytest_collectreport(report=report)  # the terminal counts what is reported
         found += report.result
     if not found:
-        names = ", ".join(v.name for claim in claims for v in claim.variants)
-        raise pytest.UsageError(f"--lemmata: {wanted} has no variant {name!r}; it has {names}")
+        names = list(dict.fromkeys(v.name for claim in claims for v in claim.variants))
+        raise pytest.UsageError(
+            f"--lemmata: {wanted} has no variant {name!r}; it has {', '.join(names)}{did_you_mean(name, names)}"
+        )
     return found

@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from zlib import crc32
 
+import numpy as np
+
 from verify.claim import Check, Claim, Variant
 from verify.context import Context
-from verify.evidence import Evidence
+from verify.evidence import Evidence, Relation, Rigor, exact_evidence
+from verify.identities import largest
 from verify.search import Budget, Counterexample, Family, Inequality, find_counterexample
 
 QUICK_SHARE = 4
@@ -30,11 +33,13 @@ class Search:
         inequality: what is claimed.
         family: the instances.
         tolerance: rounding that equality needs in double precision.
+        scaled: whether the violation is ``(lhs - rhs) / (lhs + rhs)``, so that it tells the largest lhs / rhs met.
     """
 
     inequality: Inequality
     family: Family
     tolerance: float = 0.0
+    scaled: bool = False
 
     def evidence(self, context: Context, key: str) -> Evidence:
         """What the search finds within the profile's budget.
@@ -43,16 +48,62 @@ class Search:
             context: budget and randomness.
             key: names the search; its randomness depends on it and on the root seed only.
         """
-        spend = context.profile.n_search // (1 if context.profile.name == "full" else QUICK_SHARE)
+        spend = evaluations(context)
         budget = Budget(evaluations=spend, exact=max(50, spend // EXACT_SHARE))
         found = find_counterexample(self.inequality, self.family, budget, context.rng(crc32(key.encode())))
         if isinstance(found, Counterexample):
             return found.evidence(self.inequality.text)
-        return replace(found.evidence(self.inequality.text, self.tolerance), corroborates=True)
+        survived = replace(found.evidence(self.inequality.text, self.tolerance), corroborates=True)
+        if not self.scaled or found.best is None or not -1 <= found.best < 1:
+            return survived
+        ratio = (1 + found.best) / (1 - found.best)
+        return replace(survived, note=f"{survived.note}; largest lhs / rhs met {ratio:.4g}")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A claim tried on random instances that no box of parameters describes: listings, programs, runs.
+
+    Attributes:
+        text: what is measured, at most zero up to `tolerance` if the claim stands.
+        gap: draws an instance and measures it.
+        tolerance: rounding that the comparison needs.
+        share: instances drawn, as a share of the evaluations of a `Search`.
+        each: comparisons that an instance is made of.
+    """
+
+    text: str
+    gap: Callable[[np.random.Generator], float]
+    tolerance: float = 0.0
+    share: float = 1.0
+    each: int = 1
+
+    def evidence(self, context: Context, key: str) -> Evidence:
+        """The largest gap within the profile's budget.
+
+        Args:
+            context: budget and randomness.
+            key: names the survey; its randomness depends on it and on the root seed only.
+        """
+        rng, count = context.rng(crc32(key.encode())), max(1, round(self.share * evaluations(context)))
+        worst = largest(self.gap(rng) for _ in range(count))
+        return exact_evidence(
+            self.text, worst, self.tolerance, Relation.AT_MOST, rigor=Rigor.FLOAT, instances=count * self.each,
+            corroborates=True, note=f"survived {count * self.each:,} random instances",
+        )
+
+
+def evaluations(context: Context) -> int:
+    """Evaluations in floats that a search may spend under the profile.
+
+    Args:
+        context: its profile.
+    """
+    return context.profile.n_search // (1 if context.profile.name == "full" else QUICK_SHARE)
 
 
 def searched(
-    builders: Sequence[Callable[[], Claim]], searches: Mapping[str, Search]
+    builders: Sequence[Callable[[], Claim]], searches: Mapping[str, Search | Survey]
 ) -> tuple[Callable[[], Claim], ...]:
     """A ledger whose named variants are searched as well as checked.
 
@@ -66,7 +117,7 @@ def searched(
     return tuple(_with_searches(build, searches) for build in builders)
 
 
-def unknown(builders: Sequence[Callable[[], Claim]], searches: Mapping[str, Search]) -> list[str]:
+def unknown(builders: Sequence[Callable[[], Claim]], searches: Mapping[str, Search | Survey]) -> list[str]:
     """Keys of `searches` that name no variant of the ledger.
 
     Args:
@@ -77,7 +128,7 @@ def unknown(builders: Sequence[Callable[[], Claim]], searches: Mapping[str, Sear
     return sorted(set(searches) - names)
 
 
-def _with_searches(build: Callable[[], Claim], searches: Mapping[str, Search]) -> Callable[[], Claim]:
+def _with_searches(build: Callable[[], Claim], searches: Mapping[str, Search | Survey]) -> Callable[[], Claim]:
     def claim() -> Claim:
         plain = build()
         variants = (_searched(v, f"{plain.id}::{v.name}", searches) for v in plain.variants)
@@ -87,14 +138,14 @@ def _with_searches(build: Callable[[], Claim], searches: Mapping[str, Search]) -
     return claim
 
 
-def _searched(variant: Variant, key: str, searches: Mapping[str, Search]) -> Variant:
+def _searched(variant: Variant, key: str, searches: Mapping[str, Search | Survey]) -> Variant:
     search = searches.get(key)
     if search is None:
         return variant
     return replace(variant, check=_both(variant.check, search, key))
 
 
-def _both(check: Check, search: Search, key: str) -> Check:
+def _both(check: Check, search: Search | Survey, key: str) -> Check:
     def both(context: Context) -> tuple[Evidence, ...]:
         found = check(context)
         pieces = (found,) if isinstance(found, Evidence) else tuple(found)

@@ -11,6 +11,7 @@ import numpy as np
 from numba.extending import overload
 
 from algorithms.neural._critics import _first_layer
+from algorithms.neural._network import _backward_step, _layer
 from algorithms.neural._policies import JIT, _add_score, _fill
 from algorithms.neural._state import _reward, _start, _successor
 
@@ -62,6 +63,26 @@ class Cells(NamedTuple):
     place: np.ndarray
     n_cells: int
     n_actions: np.ndarray
+
+
+class StateNetwork(NamedTuple):
+    """A network per agent in the whole state, every cell one-hot; theta (N, D m^2) holds its inner layers.
+
+    Attributes:
+        columns: columns of agent i's input layer for every agent's cell, over sqrt(N), (N, N, C, m).
+        b: output layers, (N, 5, m).
+        n_actions: moves of each agent, (N,).
+        place: as of `Board`.
+        layers: scratch, (D + 1, m).
+        back: scratch, (2, m).
+    """
+
+    columns: np.ndarray
+    b: np.ndarray
+    n_actions: np.ndarray
+    place: np.ndarray
+    layers: np.ndarray
+    back: np.ndarray
 
 
 @overload(_start, jit_options=JIT)
@@ -160,3 +181,64 @@ def _score_softmax(policy, theta, i, s, a, out, weight, d):  # type: ignore[no-u
             d[i, first + b] += weight * ((1.0 if b == a else 0.0) - out[i, b])
 
     return score if policy.instance_class is CellSoftmax else None
+
+
+def _forward_state(policy: Any, theta: np.ndarray, i: int, s: int) -> None:
+    """Layers of agent i's network in state s."""
+    raise NotImplementedError("kernels only")
+
+
+@overload(_forward_state, jit_options=JIT)
+def _forward_state_overload(policy, theta, i, s):  # type: ignore[no-untyped-def]
+    def forward(policy, theta, i, s):  # type: ignore[no-untyped-def]
+        N, C, m = policy.columns.shape[1:]
+        layers, depth = policy.layers, policy.layers.shape[0] - 1
+        for k in range(m):
+            layers[0, k] = 0.0
+        for j in range(N):
+            cell = s // policy.place[j] % C
+            for k in range(m):
+                layers[0, k] += policy.columns[i, j, cell, k]
+        weights = theta[i].reshape(depth, m, m)
+        for h in range(depth):
+            _layer(weights, h, layers)
+
+    return forward
+
+
+@overload(_fill, jit_options=JIT)
+def _fill_state_network(policy, theta, i, s, out):  # type: ignore[no-untyped-def]
+    def fill(policy, theta, i, s, out):  # type: ignore[no-untyped-def]
+        A, m, last = policy.n_actions[i], policy.b.shape[2], policy.layers.shape[0] - 1
+        _forward_state(policy, theta, i, s)
+        top, total = -np.inf, 0.0
+        for a in range(A):
+            out[i, a] = 0.0
+            for k in range(m):
+                out[i, a] += policy.b[i, a, k] * policy.layers[last, k]
+            top = max(top, out[i, a])
+        for a in range(A):
+            out[i, a] = np.exp(out[i, a] - top)
+            total += out[i, a]
+        for a in range(A):
+            out[i, a] /= total
+
+    return fill if policy.instance_class is StateNetwork else None
+
+
+@overload(_add_score, jit_options=JIT)
+def _score_state_network(policy, theta, i, s, a, out, weight, d):  # type: ignore[no-untyped-def]
+    def score(policy, theta, i, s, a, out, weight, d):  # type: ignore[no-untyped-def]
+        m, depth, back = policy.b.shape[2], policy.layers.shape[0] - 1, policy.back
+        _forward_state(policy, theta, i, s)  # the scratch holds another agent's layers by now
+        for k in range(m):
+            back[0, k] = 0.0
+        for c in range(policy.n_actions[i]):
+            pull = weight * ((1.0 if c == a else 0.0) - out[i, c])
+            for k in range(m):
+                back[0, k] += pull * policy.b[i, c, k]
+        weights, steps = theta[i].reshape(depth, m, m), d[i].reshape(depth, m, m)
+        for h in range(depth - 1, -1, -1):
+            _backward_step(weights, steps, h, 1.0, policy.layers, back, h > 0)
+
+    return score if policy.instance_class is StateNetwork else None

@@ -33,7 +33,8 @@ def averaged_td(
     r"""Exact moments of Algorithm 2 for one agent, a linear critic and no projection.
 
     With ``x = w - w*`` and S the sum of the iterates so far, ``y = (1, x, S)`` moves by a matrix T that depends on the
-    pair and the next; ``E[y y^T; z]`` obeys a linear map, and K steps are a power of it. With N agents that share their
+    pair and the next; ``E[y y^T; z]``, of which the lower half is kept, obeys a linear map, and K steps are a power of
+    it. With N agents that share their
     samples this is also the law of ``W-bar``, with the mean reward: the update is linear in weights and reward.
 
     Args:
@@ -61,22 +62,28 @@ def averaged_td(
     system = features.T @ (law[:, None] * (features - gamma * following))
     star = np.linalg.solve(system, features.T @ (law * rewards))
     size = 2 * n + 1
-    blocks = np.zeros((Z, size**2, Z, size**2))
+    lower = np.tril_indices(size)
+    packed = lower[0] * size + lower[1]
+    mirror = lower[1] * size + lower[0]
+    off_diagonal = lower[0] != lower[1]
+    blocks = np.zeros((Z, len(packed), Z, len(packed)))
     for z, t in zip(*np.nonzero(kernel), strict=True):
         difference = features[z] - gamma * features[t]
         T = np.eye(size)
         T[1 : n + 1, 0] = beta * features[z] * (rewards[z] - difference @ star)
         T[1 : n + 1, 1 : n + 1] -= beta * np.outer(features[z], difference)
         T[n + 1 :, 1 : n + 1] = np.eye(n)
-        blocks[t, :, z, :] = kernel[z, t] * np.kron(T, T)
+        pairs = np.kron(T, T)[packed]  # one symmetric entry stands for itself and its mirror image
+        blocks[t, :, z, :] = kernel[z, t] * (pairs[:, packed] + np.where(off_diagonal, pairs[:, mirror], 0.0))
     y = np.concatenate([[1.0], np.asarray(start) - star, np.zeros(n)])
-    first = np.outer(y, y).ravel()
+    first = np.outer(y, y)[lower]
     if markovian:
-        power = np.linalg.matrix_power(blocks.reshape(Z * size**2, Z * size**2), iterations)
+        power = np.linalg.matrix_power(blocks.reshape(Z * len(packed), -1), iterations)
         last = (power @ np.outer(law, first).ravel()).reshape(Z, -1).sum(axis=0)
     else:
         last = np.linalg.matrix_power(np.einsum("tizj,z->ij", blocks, law), iterations) @ first
-    Y = last.reshape(size, size)
+    Y = np.zeros((size, size))
+    Y[lower] = Y[lower[::-1]] = last
     # S holds W(0..K-1); the average of line 9 has W(K) as well
     pick = np.hstack([np.zeros((n, 1)), np.eye(n), np.eye(n)]) / (iterations + 1)
     second = pick @ Y @ pick.T

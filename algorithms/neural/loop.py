@@ -118,7 +118,7 @@ def plan_of(
 
 
 def gossip_matrix(consensus: Schedule | Float[np.ndarray, "N N"], n_agents: int, rounds: int) -> np.ndarray:
-    """``A^t_gossip``: the product of the first `rounds` matrices of a schedule, the latest on the left.
+    """``A^t_gossip``: the product of the first `rounds` matrices of a schedule, the latest on the left, (N, N).
 
     Args:
         consensus: a schedule, or one doubly stochastic matrix.

@@ -39,7 +39,7 @@ class PairInputs:
 
     @property
     def squares(self) -> tuple[np.ndarray, np.ndarray]:
-        """Squared norms of the rows of `phi_s` and `phi_a`."""
+        """Squared norms of the rows of `phi_s` and `phi_a`, (S,) and (A,)."""
         return (self.phi_s**2).sum(axis=1), (self.phi_a**2).sum(axis=1)
 
     @property

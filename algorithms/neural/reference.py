@@ -37,6 +37,10 @@ class ReferenceRun:
         rng: of the run.
         linearised: whether the critic is Q-hat_0.
         central_iterations: iterations of Algorithm 3.
+        t: outer iterations made.
+        zero_directions: steps that were left out because the direction to be normalised was zero.
+        earned: sum of the rewards along the run.
+        distance: ``||W-bar - V-bar||`` after each outer iteration, decentralised against centralised critic.
     """
 
     problem: Problem

@@ -250,8 +250,8 @@ def cosine(left: np.ndarray, right: np.ndarray) -> float:
     """Cosine of the angle between two arrays read as vectors; NaN if either is zero.
 
     Args:
-        left: an array.
-        right: another of its size.
+        left: an array, of any shape.
+        right: another of its size, the shapes may differ.
     """
     size = float(np.linalg.norm(left) * np.linalg.norm(right))
     return float(np.vdot(left, right)) / size if size > 0 else float("nan")

@@ -18,8 +18,8 @@ from mkdocs.structure.files import File, Files
 
 from rates import fit_rate
 from rates.synthetic import FULL, Setting, horizons, synthetic
-from verify.figures import rate_figure
-from verify.mathml import mathml
+from verify.report.figures import rate_figure
+from verify.report.mathml import mathml
 
 log = logging.getLogger("mkdocs.hooks.lemmata")
 

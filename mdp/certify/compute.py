@@ -1,4 +1,7 @@
-"""Certificates of quantities of a view, of functions of a view, and of quantities of theta."""
+"""Certificates of quantities of a view, of functions of a view, and of quantities of theta.
+
+Source: ours, on the ball arithmetic of Johansson (2017), IEEE Trans. Computers 66(8).
+"""
 
 from __future__ import annotations
 
@@ -87,7 +90,7 @@ def certificates(
         inputs: ``"given"`` or ``"rounded"``.
 
     Raises:
-        ValueError, ArithmeticError: as in `certificate`.
+        TypeError, ValueError, ArithmeticError: as in `certificate`.
     """
     twins = _twins(view, inputs, None)
     found = {}

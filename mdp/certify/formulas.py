@@ -1,6 +1,8 @@
 """Ball forms of functions that branch, need a rank or an eigenvalue, or round: a second copy of each.
 
 Functions of a view that only add, multiply, divide and sum need none: they run over balls as they are.
+
+Source: as in the functions themselves.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Ball forms of the mixing constants of `mdp.mixing`, before any outward rounding."""
+"""Ball forms of the mixing constants of `mdp.mixing`, before any outward rounding.
+
+Source: as in `mdp.mixing`.
+"""
 
 from __future__ import annotations
 

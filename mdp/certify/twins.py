@@ -98,7 +98,7 @@ class Twins:
         return cls(narrow, lambda bits: lift_view(view, bits, spread=UNIT_ROUNDOFF, psi=psi))
 
     def enclose(self, name: str, function: BallFunction) -> tuple[np.ndarray, int]:
-        """Balls of one function at the first precision that is high enough, and that precision.
+        """Balls of one function, one per entry, at the first precision that is high enough, and that precision.
 
         High enough: entry by entry `TARGET_BITS` relative bits without input widths. A sum that cancels to zero has
         no relative accuracy: half the digits of it are as good as zero. The probabilities of a stationary law are

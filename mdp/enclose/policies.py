@@ -1,6 +1,8 @@
 """Probabilities and scores of the policy classes as balls, and the directions on which their scores depend.
 
 A second copy of the formulas in `mdp.policy` and `mdp.policies`, written from their docstrings.
+
+Source: as there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Enclosures from a problem and theta."""
+"""Enclosures from a problem and theta.
+
+Source: ours.
+"""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class BallView:
         return distances(enclosed, given, self.precision)
 
     def lift(self, values: Any) -> np.ndarray:
-        """Further inputs as balls, as wide as the view's own.
+        """Further inputs as balls, as wide as the view's own, in the shape of `values`.
 
         Args:
             values: floats or rationals.

@@ -46,7 +46,7 @@ def over_blocks(task: Callable[[int, int], None], bounds: np.ndarray, workers: i
 
     Args:
         task: writes only to the part of its output that belongs to the range.
-        bounds: increasing range ends, the first being 0.
+        bounds: increasing range ends, the first being 0, (blocks + 1,).
         workers: number of threads; 1 runs in the caller.
     """
     ranges = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))

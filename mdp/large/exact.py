@@ -1,4 +1,7 @@
-"""The exact view of a large MDP, from a log-linear policy or from tables, checked first."""
+"""The exact view of a large MDP, from a log-linear policy or from tables, checked first.
+
+Source: as in `mdp.exact`, whose quantities these are.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``P_pi`` on a board without a matrix: successors are recomputed in every product."""
+"""``P_pi`` on a board without a matrix: successors are recomputed in every product.
+
+Source: zhang2025 Appendix D.1 for the board; the product without a matrix is ours.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,11 @@ class GridOperator:
         return len(self.pi) * N_MOVES ** len(self.reach)
 
     def apply(self, x: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
-        """``P_pi @ x``."""
+        """``P_pi @ x``.
+
+        Args:
+            x: function of the state, (S,).
+        """
         out = np.empty(len(x))
         if self._pairs < SERIAL_PAIRS:
             _grid_apply(self.reach, self.pi, x, out, 0, len(x))
@@ -47,7 +54,11 @@ class GridOperator:
         return out
 
     def apply_transposed(self, x: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
-        """``x @ P_pi``."""
+        """``x @ P_pi``.
+
+        Args:
+            x: law or signed measure, (S,).
+        """
         widths = np.full(len(self.reach) - 1, N_MOVES)
         return scatter_sum(
             lambda out, low, high: _grid_scatter(self.reach, self.pi, widths, x, out, low, high),

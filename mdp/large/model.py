@@ -38,6 +38,7 @@ class SparseMDP:
         initial: initial law, shape (S,).
         gamma: discount factor in [0, 1).
         n_actions: number of actions of each agent; their product is A, agent 0 slowest.
+        name: for messages and figures.
 
     Raises:
         ValueError: on construction, naming the entry, as in ``P[s=1, a=0] sums to 1.1, not 1``: column out of

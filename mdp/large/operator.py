@@ -1,4 +1,7 @@
-"""``P_pi`` as a linear map: what the solvers ask of it, and the map of an assembled matrix."""
+"""``P_pi`` as a linear map: what the solvers ask of it, and the map of an assembled matrix.
+
+Source: ours.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,19 @@ class PolicyOperator(Protocol):
         ...
 
     def apply(self, x: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
-        """``P_pi @ x``."""
+        """``P_pi @ x``.
+
+        Args:
+            x: function of the state, (S,).
+        """
         ...
 
     def apply_transposed(self, x: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
-        """``x @ P_pi``."""
+        """``x @ P_pi``.
+
+        Args:
+            x: law or signed measure, (S,).
+        """
         ...
 
 
@@ -55,7 +66,11 @@ class MatrixOperator:
         return row + merged, column + merged + SCATTER_BLOCKS
 
     def apply(self, x: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
-        """``P_pi @ x``."""
+        """``P_pi @ x``.
+
+        Args:
+            x: function of the state, (S,).
+        """
         m, out = self.matrix, np.empty(len(x))
         if self.pairs < SERIAL_PAIRS or self.workers == 1:
             _csr_rows(m.indptr, unsigned(m.indices), m.data, x, out, 0)
@@ -68,7 +83,11 @@ class MatrixOperator:
         return out
 
     def apply_transposed(self, x: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
-        """``x @ P_pi``."""
+        """``x @ P_pi``.
+
+        Args:
+            x: law or signed measure, (S,).
+        """
         m = self.matrix
         return scatter_sum(
             lambda out, low, high: _csr_scatter(m.indptr, unsigned(m.indices), m.data, x, out, low, high),
@@ -84,7 +103,7 @@ def mix_kernel(P: csr_array, pi: np.ndarray, widths: np.ndarray, workers: int) -
     Args:
         P: kernel, (S A, S).
         pi: agents' tables side by side, (S, sum A_i).
-        widths: actions of each agent.
+        widths: actions of each agent, (N,).
         workers: number of threads.
 
     Returns:

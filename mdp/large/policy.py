@@ -1,4 +1,7 @@
-"""Log-linear policies whose features fit: by observation, or computed one block of states at a time."""
+"""Log-linear policies whose features fit: by observation, or computed one block of states at a time.
+
+Source: as in `mdp.policy`; the sums over blocks are ours.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,20 @@ class LogLinear(Protocol):
         ...
 
     def probabilities(self, theta: Float[np.ndarray, "N D"]) -> list[np.ndarray]:
-        """Tables pi_i(a_i | s), one (S, A_i) array per agent."""
+        """Tables pi_i(a_i | s), one (S, A_i) array per agent.
+
+        Args:
+            theta: parameters, (N, D).
+        """
         ...
 
     def feature_sum(self, agent: int, weight: Float[np.ndarray, "S A_i"]) -> Float[np.ndarray, " D"]:
-        """``sum_{s, a} weight[s, a] psi_i[s, a]``."""
+        """``sum_{s, a} weight[s, a] psi_i[s, a]``.
+
+        Args:
+            agent: i.
+            weight: of the pairs (s, a_i), (S, A_i).
+        """
         ...
 
     def feature_bound(self) -> float:

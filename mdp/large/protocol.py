@@ -49,19 +49,39 @@ class LargeMDP(Protocol):
         ...
 
     def pair_rows(self, x: Float[np.ndarray, " S"], low: int, out: Float[np.ndarray, "B A"]) -> None:
-        """``out[i, a] = sum_t P(t | low + i, a) x(t)``; called from several threads."""
+        """``out[i, a] = sum_t P(t | low + i, a) x(t)``; called from several threads.
+
+        Args:
+            x: function of the state, (S,).
+            low: first state of the block.
+            out: written, (B, A).
+        """
         ...
 
     def operator(self, pi: np.ndarray, workers: int) -> PolicyOperator:
-        """``P_pi`` of the tables `pi`, side by side, (S, sum A_i)."""
+        """``P_pi`` as a linear map.
+
+        Args:
+            pi: the agents' tables side by side, (S, sum A_i).
+            workers: number of threads of a product.
+        """
         ...
 
     def flow(self, weight: Float[np.ndarray, "B A"], low: int) -> Float[np.ndarray, " S"]:
-        """``sum_{s, a} weight[s - low, a] P(. | s, a)`` by plain NumPy or SciPy: the check of `operator`."""
+        """``sum_{s, a} weight[s - low, a] P(. | s, a)`` by plain NumPy or SciPy: the check of `operator`.
+
+        Args:
+            weight: of the pairs of a block, (B, A).
+            low: first state of the block.
+        """
         ...
 
     def chosen(self, actions: Int[np.ndarray, " S"]) -> csr_array:
-        """Transition matrix of a deterministic joint policy, (S, S)."""
+        """Transition matrix of a deterministic joint policy, (S, S).
+
+        Args:
+            actions: joint action of each state, (S,).
+        """
         ...
 
 

@@ -53,7 +53,7 @@ def norm_of(x: np.ndarray, norm: Norm) -> float:
     """Sup norm, or sum of absolute values.
 
     Args:
-        x: vector.
+        x: vector, (n,).
         norm: which.
     """
     return float(np.abs(x).max()) if norm == "sup" else float(np.abs(x).sum())

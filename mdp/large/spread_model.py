@@ -43,6 +43,11 @@ class SimpleSpread:
         initial: initial law, (S,).
         gamma: discount factor.
         reward_time: ``"before"``: r(s, a) is the reward of the positions s, ``"after"``: of the successor.
+        name: for messages and figures.
+
+    Raises:
+        ValueError: on construction: an initial law of another size or that is none, gamma outside [0, 1), another
+            `reward_time`.
     """
 
     length: int

@@ -183,7 +183,7 @@ def require_doubly_stochastic(W: np.ndarray, name: str = "W") -> None:
     """Raise unless `W` is square, nonnegative, with row and column sums one.
 
     Args:
-        W: matrix, finite.
+        W: matrix, finite, (N, N).
         name: what the message calls it.
 
     Raises:

@@ -17,7 +17,7 @@ from mdp.testing._draws import LARGEST_WEIGHT, integers
 def rational_consensus(
     draw: st.DrawFn, n_agents: int, *, connected: bool = True, symmetric: bool = False
 ) -> np.ndarray:
-    """Exact doubly stochastic matrices with a positive diagonal, convex combinations of permutations.
+    """Exact doubly stochastic matrices with a positive diagonal, convex combinations of permutations, (N, N).
 
     The graph is a random tree (or, unless symmetric, a directed cycle) plus whatever else is drawn, so paths, stars and
     one-way rings all occur.
@@ -35,7 +35,7 @@ def rational_consensus(
 
 
 def consensus_matrices(n_agents: int, **options: Any) -> st.SearchStrategy[np.ndarray]:
-    """Float64 doubly stochastic matrices, rounded once from `rational_consensus`.
+    """Float64 doubly stochastic matrices, rounded once from `rational_consensus`, (N, N).
 
     Args:
         n_agents: N.

@@ -59,6 +59,9 @@ def rational_features(
         K: columns of phi_state, or a range; by default 1..min(S, 3).
         L: columns of phi_joint, or a range; by default 1..min(S A, 3).
 
+    Raises:
+        ValueError: more columns than rows.
+
     Source: zeng2022 Assumption 4.
     """
     S, A = n_states, n_joint_actions

@@ -31,7 +31,7 @@ class Contrast:
     degrees: np.ndarray
 
     def half_width(self, confidence: float) -> np.ndarray:
-        """Half the two-sided interval.
+        """Half the two-sided interval, in the shape of `value`.
 
         Args:
             confidence: its level.
@@ -41,12 +41,12 @@ class Contrast:
 
     @property
     def quotient(self) -> np.ndarray:
-        """Estimate over standard error; signed infinity where the error is zero."""
+        """Estimate over standard error; signed infinity where the error is zero, in the shape of `value`."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.value == 0, 0.0, self.value / self.error)
 
     def excludes_zero(self, level: float) -> np.ndarray:
-        """Whether the two-sided test at this level rejects zero.
+        """Whether the two-sided test at this level rejects zero, in the shape of `value`.
 
         Args:
             level: probability of a false alarm.

@@ -24,9 +24,9 @@ def exponent_contrast(p: np.ndarray, x: np.ndarray, data: Moments, precision: np
 
     Args:
         p: candidates, shape (...), broadcast against the batch axes.
-        x: centred log T.
+        x: centred log T, shape (H,).
         data: moments over seeds.
-        precision: weights of the fit.
+        precision: weights of the fit, shape (..., H).
     """
     decay = np.exp(-p[..., None] * x)
     return contrast(orthogonal(x * decay, (np.ones_like(decay), decay), precision), data)
@@ -39,9 +39,9 @@ def exponent_error(
 
     Args:
         p: fitted exponents, shape (...).
-        x: centred log T.
+        x: centred log T, shape (H,).
         data: moments over seeds, shape (..., H).
-        precision: weights of the fits.
+        precision: weights of the fits, shape (..., H).
     """
     here = exponent_contrast(p, x, data, precision)
     above = exponent_contrast(p * (1 + DERIVATIVE_STEP), x, data, precision)
@@ -56,9 +56,9 @@ def misfit_contrast(p: np.ndarray, x: np.ndarray, data: Moments, precision: np.n
 
     Args:
         p: fitted exponent, shape (...).
-        x: centred log T.
+        x: centred log T, shape (H,).
         data: moments over seeds.
-        precision: weights of the fit.
+        precision: weights of the fit, shape (..., H).
     """
     decay = np.exp(-p[..., None] * x)
     return contrast(orthogonal(x**2 * decay, (np.ones_like(decay), decay, x * decay), precision), data)
@@ -69,9 +69,9 @@ def floor_contrast(floor: np.ndarray, x: np.ndarray, data: Moments, precision: n
 
     Args:
         floor: candidates, shape (F,), with one data set; or shape (1,), with a batch.
-        x: centred log T.
+        x: centred log T, shape (H,).
         data: moments over seeds, shape (H,) or (R, H).
-        precision: weights of the fit.
+        precision: weights of the fit, shape (H,) or (R, H).
     """
     p = best_without_floor(floor, x, data, precision)
     decay = np.exp(-p[:, None] * x)
@@ -85,10 +85,10 @@ def best_exponent(
     """Exponent of the least weighted squares on a grid, moved to the zero of the statistic next to it.
 
     Args:
-        x: centred log T.
+        x: centred log T, shape (H,).
         data: moments over seeds, shape (..., H).
-        precision: weights of the fit.
-        grid: increasing candidates.
+        precision: weights of the fit, shape (..., H).
+        grid: increasing candidates, shape (G,).
     """
     decay = np.exp(-grid[:, None] * x)
     mean, weight = data.mean[..., None, :], precision[..., None, :]
@@ -111,11 +111,11 @@ def exponent_interval(
     """Hull of the exponents that are not rejected; zero or infinity where it reaches an end of `EXPONENTS`.
 
     Args:
-        x: centred log T.
+        x: centred log T, shape (H,).
         data: moments over seeds, shape (H,).
-        precision: weights of the fit.
+        precision: weights of the fit, shape (H,).
         confidence: level of the interval.
-        grid: increasing candidates.
+        grid: increasing candidates, shape (G,).
     """
     tested = exponent_contrast(grid, x, data, precision)
     return hull(grid, tested, confidence, at_start=0.0, at_end=np.inf)
@@ -127,7 +127,7 @@ def batch_intervals(
     """`exponent_interval` of many data sets, on the coarse grid.
 
     Args:
-        x: centred log T.
+        x: centred log T, shape (H,).
         data: moments over seeds, shape (R, H).
         precision: weights of the fits, shape (R, H).
         confidence: level of the intervals.
@@ -144,7 +144,7 @@ def hull(
     """First and last point where the quotient enters and leaves Student's quantile, interpolated linearly.
 
     Args:
-        grid: increasing candidates.
+        grid: increasing candidates, shape (G,).
         tested: their statistics.
         confidence: level of the interval.
         at_start: returned for the lower end if the first candidate is not rejected.
@@ -175,10 +175,10 @@ def best_without_floor(floor: np.ndarray, x: np.ndarray, data: Moments, precisio
     """Exponent of the least squares of ``C T^-p`` against ``mean - floor`` for every floor, by a parabola in log p.
 
     Args:
-        floor: candidates, as for `floor_contrast`.
-        x: centred log T.
+        floor: candidates, as for `floor_contrast`, shape (F,) or (1,).
+        x: centred log T, shape (H,).
         data: moments over seeds.
-        precision: weights of the fit.
+        precision: weights of the fit, shape (H,) or (R, H).
     """
     decay = np.exp(-EXPONENTS[:, None] * x)
     explained = ((data.mean - floor[:, None]) * precision @ decay.T) ** 2 / (precision @ (decay**2).T)

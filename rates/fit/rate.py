@@ -115,6 +115,7 @@ def assert_rate(
         AssertionError: the outcome does not uphold the claim; the message is the table and what would decide.
         ValueError: as `fit_rate`.
     """
+    __tracebackhide__ = True  # pytest then shows the line of the user's test and the table
     fit = fit_rate(
         dataset, metric, claimed, floor=floor, start=start, strict=strict, confidence=confidence, seed=seed
     )

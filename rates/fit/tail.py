@@ -62,7 +62,7 @@ def fit_tail(x: np.ndarray, tail: Moments, floor: float, confidence: float) -> T
 
 
 def below_floor(tail: Moments, floor: float, confidence: float) -> np.ndarray:
-    """Whether all means lie significantly below the floor.
+    """Whether all means lie significantly below the floor, one value per data set.
 
     Args:
         tail: moments over seeds of the tail.
@@ -75,7 +75,7 @@ def below_floor(tail: Moments, floor: float, confidence: float) -> np.ndarray:
 
 
 def without_signal(data: Moments, tail: int, floor: float) -> np.ndarray:
-    """Whether an excess is not positive, or one of the tail is inside the noise.
+    """Whether an excess is not positive, or one of the tail is inside the noise, one value per data set.
 
     Args:
         data: moments over seeds of all horizons.
@@ -134,14 +134,14 @@ def resampled_means(seeds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def detectable_difference(error: np.ndarray, degrees: np.ndarray, confidence: float) -> np.ndarray:
-    """Smallest excess of a claimed exponent over the true one that is refused with probability `POWER`.
+    """Smallest excess of a claimed exponent over the true one that is refused with probability `POWER`, one per error.
 
     The claim is refused when the interval excludes it: ``slope - t error > -claimed``. With a slope that is normal
     about the truth this happens with probability 0.9 at a difference of ``(t(level) + t(0.9)) error``.
 
     Args:
-        error: standard error of the slope.
-        degrees: degrees of freedom of the interval.
+        error: standard error of the slope, any shape.
+        degrees: degrees of freedom of the interval, of the same shape.
         confidence: its level.
     """
     both = student_t.ppf((1 + confidence) / 2, degrees) + student_t.ppf(POWER, degrees)

@@ -8,6 +8,8 @@ sum of the others). So the second moments fall into three affine recursions, of 
 Each map G is kept as ``G - I``: with beta = 10^-10 the part that matters is far below the rounding of G. Modes (states
 of the chain) enter in coordinates ``y_0 = sum_z x_z, y_k = x_k - mu_k y_0``, where the slow rows carry an explicit
 factor beta and what is zero because mu is stationary is set to zero. The same code runs over floats and balls.
+
+Source: ours.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ class Moments:
         """Second moment, summed over modes, as a (n_left, n_right) matrix.
 
         Args:
-            state: in the coordinates of the map.
+            state: in the coordinates of the map, a flat vector.
         """
         out = np.empty(self.second, dtype=state.dtype)
         left, right = self.rows
@@ -60,7 +62,7 @@ class Moments:
         """First moment of the left factor, summed over modes, (n_left,).
 
         Args:
-            state: in the coordinates of the map.
+            state: in the coordinates of the map, a flat vector.
         """
         first = self.n_modes * len(self.rows[0])
         return state[first : first + self.second[0]]

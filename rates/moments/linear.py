@@ -1,4 +1,7 @@
-"""Exact second moments of a decentralised linear recursion: values, averages, limits, enclosures."""
+"""Exact second moments of a decentralised linear recursion: values, averages, limits, enclosures.
+
+Source: ours; the derivation is in `rates.moments.blocks`.
+"""
 
 from __future__ import annotations
 

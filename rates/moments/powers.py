@@ -136,7 +136,7 @@ def enclose_run(map_: Moments, horizon: int) -> Path:
 
 
 def limit_state(map_: Moments) -> np.ndarray:
-    """States at rest, averaged over the phases of a period.
+    """States at rest, averaged over the phases of a period, as a flat vector.
 
     Args:
         map_: a mean-square stable recursion over floats.
@@ -151,7 +151,7 @@ def limit_state(map_: Moments) -> np.ndarray:
 
 
 def transient_sum(map_: Moments) -> np.ndarray:
-    """Sum over all times of the deviations from rest, which the start alone causes.
+    """Sum over all times of the deviations from rest, which the start alone causes, as a flat vector.
 
     Args:
         map_: a mean-square stable recursion over floats that nothing drives (at rest it is zero).
@@ -177,7 +177,7 @@ def growth(E: np.ndarray) -> float:
     """``max |1 + x|^2 - 1`` over the eigenvalues x of ``E = G - I``: negative iff G contracts, also when E is tiny.
 
     Args:
-        E: a square float matrix.
+        E: a square float matrix, (n, n).
     """
     values = np.linalg.eigvals(E)
     return float((2 * values.real + np.abs(values) ** 2).max(initial=-1.0))

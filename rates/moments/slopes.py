@@ -1,4 +1,7 @@
-"""The slope of the critic error, as an exact number."""
+"""The slope of the critic error, as an exact number.
+
+Source: ours.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +100,7 @@ def critic_slopes(
         horizons: increasing, at least two.
         beta_0: step scale, positive.
         sampling: ``"iid"`` or ``"markov"``.
-        law: of the samples, or of the first state.
+        law: of the samples, or of the first state, by name or (S,).
         omega_0: start of the agents, zeros by default.
 
     Raises:

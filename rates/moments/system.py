@@ -1,4 +1,7 @@
-"""One recursion in one arithmetic: outcomes, fixed point and affine maps over floats or balls."""
+"""One recursion in one arithmetic: outcomes, fixed point and affine maps over floats or balls.
+
+Source: ours.
+"""
 
 from __future__ import annotations
 

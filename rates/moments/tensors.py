@@ -1,4 +1,7 @@
-"""The two parts of the stacked vector, and the moments of one sample's update of each, mode by mode."""
+"""The two parts of the stacked vector, and the moments of one sample's update of each, mode by mode.
+
+Source: ours.
+"""
 
 from __future__ import annotations
 

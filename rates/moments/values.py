@@ -1,4 +1,7 @@
-"""Second moments at a time or on average, read as errors against any target."""
+"""Second moments at a time or on average, read as errors against any target.
+
+Source: ours.
+"""
 
 from __future__ import annotations
 

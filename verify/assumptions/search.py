@@ -49,7 +49,7 @@ class Setting:
 
     @cached_property
     def thetas(self) -> list[np.ndarray]:
-        """Random thetas at every spread, the same for the same seed; none if the problem is not searchable."""
+        """Random thetas (N, D) at every spread, the same for the same seed; none if the problem is not searchable."""
         if not self.searchable:
             return []
         rng, shape = np.random.default_rng(self.seed), (self.mdp.n_agents, self.problem.policy.n_parameters)

@@ -167,7 +167,7 @@ def negative_direction(matrix: np.ndarray) -> tuple[np.ndarray | None, fmpq]:
         matrix: symmetric, exact, (n, n).
 
     Returns:
-        The vector and the form there, or None and 0 if the form is positive semidefinite.
+        The vector and the form there, or None and 0 if the form is positive semidefinite, the vector (n,).
     """
     n = len(matrix)
     if n == 0:

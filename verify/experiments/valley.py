@@ -43,7 +43,7 @@ class Valley:
         return np.maximum(self.weight * self.a**2 / (6 * np.sqrt(3)), (1 - self.weight) * self.b**2 * 2 / 9)
 
     def gap(self, x: Real, y: Real) -> np.ndarray:
-        """Gap to the best of the class.
+        """Gap to the best of the class, one number per instance.
 
         Args:
             x: parameter of state A.
@@ -53,7 +53,7 @@ class Valley:
         return np.asarray(self.weight * 2 / (2 + np.exp(self.a * x)) + (1 - self.weight) * inside)
 
     def gradient(self, x: Real, y: Real) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient of J in x and y.
+        """Derivatives of J in x and in y, each in the common shape of what it depends on.
 
         Args:
             x: parameter of state A.

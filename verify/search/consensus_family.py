@@ -47,7 +47,7 @@ class ConsensusMatrices:
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Laziness first, then one weight in [0, 1] per cycle; the laziness may outweigh all of them."""
+        """Laziness first, then one weight in [0, 1] per cycle, (n,) each; the laziness may outweigh all of them."""
         count = len(cycles(self.n_agents, self.symmetric))
         low = [rational(self.least_laziness), *[fmpq(0)] * count]
         return np.array(low, dtype=object), np.array([fmpq(20), *[fmpq(1)] * count], dtype=object)
@@ -56,7 +56,7 @@ class ConsensusMatrices:
         """The matrix, (N, N), floats or rationals; None if its graph is not connected.
 
         Args:
-            parameters: laziness, then the weights of the cycles.
+            parameters: laziness, then the weights of the cycles, a flat vector.
         """
         eye = identity_like(parameters, self.n_agents)
         flow = eye * 0
@@ -74,10 +74,10 @@ class ConsensusMatrices:
         return matrix
 
     def smaller(self, parameters: np.ndarray) -> Iterator[tuple[ConsensusMatrices, np.ndarray]]:
-        """Every way to leave one agent out, with the cycles that pass it; then symmetric ones.
+        """Every way to leave one agent out, with the cycles that pass it; then symmetric ones; with flat parameters.
 
         Args:
-            parameters: laziness, then the weights of the cycles.
+            parameters: laziness, then the weights of the cycles, a flat vector.
         """
         mine = cycles(self.n_agents, self.symmetric)
         weights = dict(zip(mine, parameters[1:], strict=True))
@@ -93,7 +93,7 @@ class ConsensusMatrices:
         """The matrix and its least positive weight.
 
         Args:
-            instance: an exact matrix.
+            instance: an exact matrix, (N, N).
         """
         return {"A": instance, "least positive weight": min(x for x in instance.ravel() if x > 0)}
 

@@ -21,19 +21,34 @@ class Family(Protocol):
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Exact lower and upper end of every parameter."""
+        """Exact lower and upper end of every parameter, (n,) each."""
         ...
 
     def build(self, parameters: np.ndarray) -> Any | None:
-        """The instance at a point of the box; None if there is none."""
+        """The instance at a point of the box; None if there is none.
+
+        Args:
+            parameters: floats or exact, (n,).
+        """
         ...
 
     def smaller(self, parameters: np.ndarray) -> Iterator[tuple[Family, np.ndarray]]:
-        """Families with fewer states, agents, coordinates, and where `parameters` lands in them."""
+        """Families with fewer states, agents, coordinates, and where `parameters` lands in them.
+
+        Args:
+            parameters: of this family, (n,).
+
+        Yields:
+            A smaller family with the flat parameters there.
+        """
         ...
 
     def describe(self, instance: Any) -> Mapping[str, object]:
-        """Named values that a reader needs to rebuild an exact instance by hand."""
+        """Named values that a reader needs to rebuild an exact instance by hand.
+
+        Args:
+            instance: what `build` gave for exact parameters.
+        """
         ...
 
 
@@ -69,7 +84,7 @@ class Vectors:
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Exact lower and upper end of every coordinate."""
+        """Exact lower and upper end of every coordinate, (n,) each."""
         return rational_array(self.low), rational_array(self.high)
 
     def build(self, parameters: np.ndarray) -> np.ndarray:
@@ -96,7 +111,7 @@ class Vectors:
         """Value of every coordinate by name.
 
         Args:
-            instance: the vector.
+            instance: the vector, (n,).
         """
         names = self.names or tuple(f"x{k}" for k in range(len(instance)))
         return dict(zip(names, instance, strict=True))
@@ -109,7 +124,7 @@ def normalised_rows(weights: np.ndarray) -> np.ndarray:
     """Nonnegative weights scaled to probabilities along the last axis; a row of zeros is read as uniform.
 
     Args:
-        weights: floats or rationals.
+        weights: floats or rationals, any shape.
     """
     empty = ~(weights != 0).any(axis=-1)
     if empty.any():
@@ -139,7 +154,7 @@ def fractions(values: np.ndarray) -> tuple[Fraction, ...]:
     """Exact values as `Fraction`.
 
     Args:
-        values: array of `fmpq`.
+        values: array of `fmpq`, any shape.
     """
     return tuple(Fraction(int(x.p), int(x.q)) for x in values)
 

@@ -41,7 +41,7 @@ def norm(values: np.ndarray) -> Any:
     """Euclidean norm of all entries: a float, or an enclosure.
 
     Args:
-        values: floats or rationals.
+        values: floats or rationals, any shape.
     """
     return root((values * values).sum())
 
@@ -122,7 +122,7 @@ def relative_gap(left: np.ndarray, right: np.ndarray, size: Any) -> Any:
     """``max |left - right| / size``, zero for a size of zero.
 
     Args:
-        left: floats or rationals.
+        left: floats or rationals, any shape.
         right: of the same shape.
         size: magnitude of the terms that make up the sides; rounding errors are a few 1e-16 of it.
     """
@@ -168,7 +168,7 @@ def same_span(features: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
     Args:
         features: (..., K); the leading axes are states or pairs.
-        weight: of the leading axes; for floats positive, or the features are returned as they are.
+        weight: of the shape of the leading axes; for floats positive, or the features are returned as they are.
     """
     if is_exact(features) or not weight.min() > 0:
         return features

@@ -82,7 +82,7 @@ class Hunt:
         return self.budget.seconds is not None and time.perf_counter() - self.started > self.budget.seconds
 
     def explore(self, family: Family, limit: int) -> list[tuple[float, np.ndarray]]:
-        """Best float points of a family, best first.
+        """Best float points of a family, best first, each with its value and its flat parameters.
 
         Args:
             family: where.
@@ -105,7 +105,7 @@ class Hunt:
         return objective.best
 
     def descend(self, family: Family) -> Iterator[tuple[Family, list[tuple[float, np.ndarray]]]]:
-        """Best float points of the smaller families, smallest first, then of the family itself.
+        """Best float points, flat, of the smaller families, smallest first, then of the family itself.
 
         Violations are easier to find in a small family, and need less shrinking. Half of the first share goes to the
         smaller families, if there are any.
@@ -121,7 +121,7 @@ class Hunt:
         yield family, self.explore(family, total - each * len(below))
 
     def restart(self, family: Family) -> Iterator[tuple[Family, list[tuple[float, np.ndarray]]]]:
-        """The family again from new samples, until the float evaluations are spent: nothing needs shrinking.
+        """The family and flat points, again from new samples, until the float evaluations are spent.
 
         Args:
             family: where.
@@ -136,7 +136,7 @@ class Hunt:
 
         Args:
             family: where.
-            parameters: exact.
+            parameters: exact, a flat vector.
         """
         if self.exact >= self.budget.exact or self.expired():
             return None
@@ -159,7 +159,7 @@ class Hunt:
 
         Args:
             family: where.
-            points: values and parameters, best first.
+            points: values and parameters, best first, the parameters as flat vectors.
         """
         low, high = family.bounds
         level = float(lower_end(self.level) or 0)

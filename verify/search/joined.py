@@ -119,7 +119,7 @@ class Joined:
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Those of the problem, then those of the arrays."""
+        """Those of the problem, then those of the arrays, (n,) each."""
         low, high = self.problem.bounds
         for extra in self.extras:
             count = prod(extra.shape(self.problem))
@@ -190,7 +190,7 @@ class Windows:
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Per round: laziness in [1/20, 20], then one weight in [-1, 1] per cycle."""
+        """Per round: laziness in [1/20, 20], then one weight in [-1, 1] per cycle, (n,) each."""
         count = len(cycles(self.n_agents, self.symmetric))
         low, high = [fmpq(1, 20), *[fmpq(-1)] * count], [fmpq(20), *[fmpq(1)] * count]
         return np.array(low * self.rounds, dtype=object), np.array(high * self.rounds, dtype=object)
@@ -199,7 +199,7 @@ class Windows:
         """The matrices, (rounds, N, N), floats or rationals; None if the window does not connect the agents.
 
         Args:
-            parameters: round by round.
+            parameters: round by round, a flat vector.
         """
         matrices = np.stack(
             [cycle_matrix(row, self.n_agents, self.symmetric) for row in parameters.reshape(self.rounds, -1)]
@@ -215,7 +215,7 @@ class Windows:
         """One round less, 2-cycles only, or one agent less (weights of the first cycles are kept).
 
         Args:
-            parameters: round by round.
+            parameters: round by round, a flat vector.
         """
         rows = parameters.reshape(self.rounds, -1)
         if self.rounds > 1:
@@ -231,7 +231,7 @@ class Windows:
         """The matrices and their least positive weight.
 
         Args:
-            instance: exact matrices.
+            instance: exact matrices, (N, N) each.
         """
         named: dict[str, object] = {f"W_{k}": W for k, W in enumerate(instance)}
         return {**named, "least positive weight": min(x for x in instance.ravel() if x > 0)}

@@ -110,7 +110,7 @@ class MDPFamily:
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Exact lower and upper end of every parameter."""
+        """Exact lower and upper end of every parameter, (n,) each."""
         ends = {"P": (self.least_transition, 1), "r": self.reward, "gamma": self.discount, "initial": (0, 1)}
         lows, highs = [], []
         for name, shape in self._shapes().items():

@@ -74,7 +74,7 @@ class Arrays:
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Those of the matrices, then those of the arrays."""
+        """Those of the matrices, then those of the arrays, (n,) each."""
         lows, highs = [], []
         for array in self.arrays:
             count = prod(self._shape(array))
@@ -128,7 +128,7 @@ class Arrays:
         """The arrays by name.
 
         Args:
-            instance: exact arrays.
+            instance: exact arrays, by name.
         """
         return {name: value if value.ndim else value.item() for name, value in instance.items()}
 

@@ -37,13 +37,13 @@ def descendants(family: Family) -> list[Family]:
 
 
 def rounded(point: np.ndarray, denominator: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Nearest multiples of ``1 / denominator`` inside the box; the nearest end where the box has none.
+    """Nearest multiples of ``1 / denominator`` inside the box; the nearest end where the box has none, flat.
 
     Args:
-        point: floats.
+        point: floats, a flat vector.
         denominator: positive.
-        low: exact lower ends.
-        high: exact upper ends.
+        low: exact lower ends, a flat vector.
+        high: exact upper ends, a flat vector.
     """
     out = np.empty(len(point), dtype=object)
     for k, x in enumerate(point):

@@ -56,7 +56,7 @@ class Objective:
         """Minus the value, as a function of the free coordinates.
 
         Args:
-            coordinates: those with room between their ends.
+            coordinates: those with room between their ends, a flat vector.
 
         Raises:
             SpentError: no evaluations or time left.
@@ -80,7 +80,7 @@ class Objective:
 
     @property
     def best(self) -> list[tuple[float, np.ndarray]]:
-        """The best points with their values, best first."""
+        """The best points with their values, best first, as flat vectors."""
         return [(value, point) for value, _, point in sorted(self._kept, key=lambda e: (-e[0], -e[1]))]
 
 

@@ -1,15 +1,18 @@
 """The ledger of zeng2022, in paper order."""
 
 from verify.searched import searched
+from verify.sharpness import sharpened
 from verify.zeng2022.experiments.coordination_game import coordination_optima
-from verify.zeng2022.experiments.figures import coordination_figure, pursuit_figure
+from verify.zeng2022.experiments.figures import coordination_figure
+from verify.zeng2022.experiments.pursuit import pursuit_figure
 from verify.zeng2022.listing.actor_samples import unbiased_actor
 from verify.zeng2022.listing.actor_step import eq_10_direction
 from verify.zeng2022.listing.algorithm import algorithm_1
 from verify.zeng2022.listing.double_sampling import algorithm_2
 from verify.zeng2022.listing.federated import federated
 from verify.zeng2022.listing.gradient_steps import eq_12_sgd, eq_13_sgd
-from verify.zeng2022.searches.table import SEARCHES
+from verify.zeng2022.searches.sharpness import SHARPNESS
+from verify.zeng2022.searches.table import SEARCHES, SURVEYS
 from verify.zeng2022.setting.bellman_error import eq_7_msbe, unbiased_critic
 from verify.zeng2022.setting.connectivity import assumption_1
 from verify.zeng2022.setting.consensus import consensus
@@ -33,7 +36,7 @@ from verify.zeng2022.theorem.rates import (
 from verify.zeng2022.theorem.rewards_features import assumption_3, assumption_4
 from verify.zeng2022.theorem.stationarity import proposition_2, sample_complexity
 
-LEDGER = searched(
+SEARCHED = searched(
     (
         eq_1,
         eq_2,
@@ -77,6 +80,9 @@ LEDGER = searched(
         coordination_figure,
         pursuit_figure,
     ),
-    SEARCHES,
+    {**SEARCHES, **SURVEYS},
 )
 """Statement functions in paper order, with the searches of what is not proved."""
+
+LEDGER = sharpened(SEARCHED, SHARPNESS)
+"""The same, with how sharp the repaired forms are."""

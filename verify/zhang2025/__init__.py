@@ -1,6 +1,7 @@
 """The ledger of zhang2025, in paper order."""
 
 from verify.searched import searched
+from verify.sharpness import sharpened
 from verify.zhang2025.assumptions.compatible_error import assumption_5_6
 from verify.zhang2025.assumptions.critic_slope import assumption_5_8_q, assumption_5_9
 from verify.zhang2025.assumptions.gaussian import assumption_5_5_gaussian
@@ -35,8 +36,12 @@ from verify.zhang2025.proof.one_step import eq_9
 from verify.zhang2025.proof.recursion import eq_11
 from verify.zhang2025.proof.stationary_point import fact_c_3
 from verify.zhang2025.proof.unrolled import eq_10
+from verify.zhang2025.rlhf.figure import figure_4
 from verify.zhang2025.searches.proof_table import SEARCHES as PROOF_SEARCHES
+from verify.zhang2025.searches.proof_table import SURVEYS as PROOF_SURVEYS
 from verify.zhang2025.searches.setting_table import SEARCHES as SETTING_SEARCHES
+from verify.zhang2025.searches.setting_table import SURVEYS as SETTING_SURVEYS
+from verify.zhang2025.searches.sharpness import SHARPNESS
 from verify.zhang2025.setting.appendix_b import b1_recursion, b2_gradient
 from verify.zhang2025.setting.approximation import universal_approximation
 from verify.zhang2025.setting.bellman import eq_3, eq_4
@@ -54,13 +59,13 @@ from verify.zhang2025.theorem.domination import lemma_5_7, theorem_5_10
 from verify.zhang2025.theorem.exponents import eq_38_39, eq_40_41
 from verify.zhang2025.theorem.gossip_bias import remark_6
 from verify.zhang2025.theorem.parameters import theorem_5_10_parameters
-from verify.zhang2025.theorem.remarks import figure_4, remark_3, remark_4, table_1
+from verify.zhang2025.theorem.remarks import remark_3, remark_4, table_1
 from verify.zhang2025.theorem.term_batch import theorem_5_10_term_4
 from verify.zhang2025.theorem.term_critic import theorem_5_10_term_7
 from verify.zhang2025.theorem.term_gossip import theorem_5_10_term_5
 from verify.zhang2025.theorem.term_horizon import theorem_5_10_term_1
 
-LEDGER = searched(
+SEARCHED = searched(
     (
         eq_1,
         eq_2,
@@ -147,6 +152,9 @@ LEDGER = searched(
         figure_2_10,
         figure_4,
     ),
-    PROOF_SEARCHES | SETTING_SEARCHES,
+    {**PROOF_SEARCHES, **SETTING_SEARCHES, **PROOF_SURVEYS, **SETTING_SURVEYS},
 )
 """Statement functions in paper order, with the searches of what is not proved."""
+
+LEDGER = sharpened(SEARCHED, SHARPNESS)
+"""The same, with how sharp the repaired forms are."""

@@ -8,7 +8,21 @@ import numpy as np
 import xarray as xr
 
 from verify.experiments.coordination.summary import CURVE_COLUMNS, Summary, curve_rows, student_interval, summaries
-from verify.figures import _STYLE, BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, Figure, _csv, _pixels, _svg
+from verify.report.figures import (
+    _STYLE,
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    Figure,
+    _csv,
+    _pixels,
+    _svg,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -214,7 +214,10 @@ def measured(checkpoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     A trace reports at each checkpoint the last value measured before it; early checkpoints can share one.
 
     Args:
-        checkpoints: the coordinate ``t`` of a trace measured every `METRIC_EVERY` iterations.
+        checkpoints: the coordinate ``t`` of a trace measured every `METRIC_EVERY` iterations, (C,), increasing.
+
+    Returns:
+        Iterations and rows, both (n,) with n at most C.
     """
     first = min(METRIC_EVERY // 2, int(checkpoints[0]) - 1)
     times = first + (checkpoints - 1 - first) // METRIC_EVERY * METRIC_EVERY

@@ -74,7 +74,10 @@ def student_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean over the first axis and half the width of its Student interval at `CONFIDENCE`.
 
     Args:
-        values: independent runs along the first axis, at least two.
+        values: (R, ...), independent runs along the first axis, at least two.
+
+    Returns:
+        Both of the shape of one run.
     """
     runs = len(values)
     quantile = float(student.ppf(0.5 + CONFIDENCE / 2, runs - 1))

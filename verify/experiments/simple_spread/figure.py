@@ -1,134 +1,48 @@
-"""Simple Spread in numbers and pictures: curves with Student intervals, CSV, and a summary for programs."""
+"""Simple Spread in pictures: a panel per algorithm and kind of rewards, a curve with its interval per setting."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from verify.experiments.coordination.summary import CONFIDENCE, student_interval
-from verify.experiments.simple_spread.runs import EXACT_AGENTS, OPEN, TITLES
-from verify.figures import _STYLE, BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, Figure, _csv, _pixels, _svg
+from verify.experiments.simple_spread.lines import EXACT, TITLES
+from verify.experiments.simple_spread.summary import COLUMNS, curve, curve_rows, interval, spread_summaries
+from verify.report.figures import (
+    _STYLE,
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    VERMILION,
+    Figure,
+    _csv,
+    _pixels,
+    _svg,
+)
 
-LOOKS = ((BLUE, "-"), (VERMILION, "--"), (GREEN, "-."), (ORANGE, ":"), (PURPLE, "-"), (SKY, "--"), (BLACK, "-."))
-"""Colour (Okabe and Ito 2008) and dashes, in turn: the colour is never the only cue within a panel."""
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-COLUMNS = ("line", "agents", "iteration", "reward", "low", "high", "exact", "runs", "best_low", "best_high")
-"""Names of the entries of `curve_rows`. ``exact`` is 1 for exact rewards of the policies, 0 for rewards earned."""
+LOOKS = ((BLUE, "-"), (VERMILION, "--"), (GREEN, "-."), (ORANGE, ":"), (PURPLE, (0, (5, 1, 1, 1, 1, 1))))
+"""Colour (Okabe and Ito 2008) and dashes, in turn: the colour is never the only cue."""
 
+LEVELS = (("best", "best policy", "-"), ("own_landmark", "own landmark", "--"), ("uniform", "uniform", ":"))
+"""Horizontal lines: entry of the dataset, name, dashes."""
 
-@dataclass(frozen=True)
-class LineSummary:
-    """What one line of a figure came to.
+COLUMNS_OF_LEGEND = 2
+"""Of the entries below the panels."""
 
-    Attributes:
-        line: its label.
-        agents: N.
-        runs: repetitions that stayed finite.
-        failed: repetitions that left the floating point range.
-        reward: mean reward per step at the end, exact for the last policies up to three agents, else earned.
-        reward_low: its 95 % Student interval, lower end.
-        reward_high: upper end.
-        gain: the same minus that of the first policies, which are the untrained ones; NaN where not exact.
-        gain_low: lower end.
-        gain_high: upper end.
-        best_low: a policy earns at least this.
-        best_high: no policy earns more.
-        regret_low: best_low minus reward_high.
-        regret_high: best_high minus reward_low.
-        without_step: share of agent-iterations whose direction was zero (0/0 in the listing).
-    """
-
-    line: str
-    agents: int
-    runs: int
-    failed: int
-    reward: float
-    reward_low: float
-    reward_high: float
-    gain: float
-    gain_low: float
-    gain_high: float
-    best_low: float
-    best_high: float
-    regret_low: float
-    regret_high: float
-    without_step: float
-
-
-def spread_summaries(data: xr.Dataset) -> list[LineSummary]:
-    """One summary per line.
-
-    Args:
-        data: what `verify.experiments.simple_spread.runs.run_lines` returned.
-    """
-    found = []
-    for name in data["line"].values:
-        part = data.sel(line=name)
-        agents, failed = int(part["agents"]), int(part["failed"].sum())
-        last = part.isel(checkpoint=-1)
-        rewards = last["exact" if agents <= EXACT_AGENTS else "earned"].values
-        reward = _interval(rewards)
-        gain = _interval(last["exact"].values - part["start"].values)
-        low, high = float(part["best_low"]), float(part["best_high"])
-        steps = float(part["zero_directions"].mean()) / (agents * int(data["t"][-1]))
-        found.append(LineSummary(
-            str(name), agents, len(rewards) - failed, failed, *reward, *gain, low, high, low - reward[2],
-            high - reward[1], steps,
-        ))  # fmt: skip
-    return found
-
-
-def _interval(values: np.ndarray) -> tuple[float, float, float]:
-    finite = values[np.isfinite(values)]
-    if len(finite) < 2:
-        return (float("nan"),) * 3
-    mean, half = (float(x) for x in student_interval(finite))
-    return mean, mean - half, mean + half
-
-
-def curve_rows(data: xr.Dataset) -> list[tuple[object, ...]]:
-    """The curves as rows in the order of `COLUMNS`.
-
-    Args:
-        data: what `verify.experiments.simple_spread.runs.run_lines` returned.
-    """
-    rows: list[tuple[object, ...]] = []
-    for name in data["line"].values:
-        part = data.sel(line=name)
-        exact = _is_exact(part)
-        curves = part["exact" if exact else "earned"].transpose("run", "checkpoint").values
-        bounds = float(part["best_low"]), float(part["best_high"])
-        for k, t in enumerate(data["t"].values):
-            finite = int(np.isfinite(curves[:, k]).sum())
-            rows.append((str(name), int(part["agents"]), int(t), *_interval(curves[:, k]), int(exact), finite, *bounds))
-    return rows
-
-
-def _is_exact(part: xr.Dataset) -> bool:
-    return int(part["agents"]) == 2
-
-
-def spread_json(data: xr.Dataset, figure: str, **settings: Any) -> dict[str, Any]:
-    """The summary for programs; numbers that are not finite are None.
-
-    Args:
-        data: what `verify.experiments.simple_spread.runs.run_lines` returned.
-        figure: its number.
-        **settings: what the runs were asked for.
-    """
-    rows = [
-        {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in asdict(s).items()}
-        for s in spread_summaries(data)
-    ]
-    head = {"figure": figure, "varies": TITLES[figure], "confidence": CONFIDENCE}
-    return {**head, "settings": settings, "open": list(OPEN), "results": rows}
+REGRET = "8"
+"""The figure that shows regret, best minus reward, since the best depends on N."""
 
 
 def spread_figure(data: xr.Dataset, figure: str) -> Figure:
-    """One panel per algorithm (what stands before the colon of a label), a curve per line of it.
+    """One panel per algorithm and kind of rewards (what stands before the colon of a label), a curve per line of it.
 
     Args:
         data: what `verify.experiments.simple_spread.runs.run_lines` returned.
@@ -138,40 +52,113 @@ def spread_figure(data: xr.Dataset, figure: str) -> Figure:
     from matplotlib.figure import Figure as Canvas
 
     names = [str(n) for n in data["line"].values]
-    panels = list(dict.fromkeys(n.split(":")[0] for n in names))
-    width, height = 2.0 + 2.4 * len(panels), 3.4
+    panels = list(dict.fromkeys(n.split(": ")[0] for n in names))
+    labels = sorted(dict.fromkeys(n.split(": ")[1] for n in names), key=lambda label: label.endswith(EXACT))
+    looks = _looks(labels)
+    rows, horizon = -(-len(panels) // 2), int(data["t"][-1])
+    width, height = 5.2, 2.2 * rows + 0.4 + 0.2 * -(-(len(labels) + 1) // COLUMNS_OF_LEGEND)
     with matplotlib.style.context(["default", _STYLE]):
         canvas = Canvas(figsize=(width, height), layout="constrained")
-        axes = canvas.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-        for axis, panel in zip(axes, panels, strict=True):
-            inside = [n for n in names if n.split(":")[0] == panel]
-            for name, (colour, dashes) in zip(inside, LOOKS, strict=False):
-                _draw(axis, data.sel(line=name), name.split(": ")[1], colour, dashes)
-            axis.set_title(panel, fontsize=9)
-            axis.set_xlabel("outer iteration")
-            axis.legend(loc="center right")
-        axes[0].set_ylabel("reward per step")
+        grid = canvas.subplots(rows, -(-len(panels) // rows), squeeze=False, sharex=True, sharey=True)
+        for axes, panel in zip(grid.ravel(), panels, strict=True):
+            for name in names:
+                if name.split(": ")[0] == panel:
+                    label = name.split(": ")[1]
+                    _draw(axes, data.sel(line=name), label, looks[label], regret=figure == REGRET)
+            axes.set_title(_title(panel, named=figure == "5"), fontsize=9)
+            if figure != REGRET:
+                _draw_levels(axes, data, named=axes in grid[:, -1])
+        grid[0, 0].set_ylim(*_limits(data, regret=figure == REGRET))
+        for axes in grid[-1]:
+            axes.set_xlabel("outer iteration")
+            axes.set_xticks([0, horizon // 2, horizon])
+        for axes in grid[:, 0]:
+            axes.set_ylabel("regret per step" if figure == REGRET else "reward per step")
+        found = {
+            label: handle
+            for axes in grid.ravel()
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        order = [label for label in [*labels, UNIFORM] if label in found]
+        canvas.legend([found[label] for label in order], order, loc="outside lower center", ncols=COLUMNS_OF_LEGEND)
         svg = _svg(canvas)
-    caption = (
+    alt = _alt(data, regret=figure == REGRET)
+    return Figure(svg, _csv(COLUMNS, curve_rows(data)), alt, _caption(data, figure), *_pixels(width, height))
+
+
+UNIFORM = "uniform policies"
+"""Label of the dotted lines among regrets."""
+
+
+def _looks(labels: Sequence[str]) -> dict[str, tuple[str, object]]:
+    """The exact critic is black wherever it stands alone; among signals it has colours like the others."""
+    alone = sum(label.endswith(EXACT) for label in labels) == 1
+    colours = iter(LOOKS)
+    return {x: (BLACK, (0, (1, 1))) if alone and x.endswith(EXACT) else next(colours) for x in labels}
+
+
+def _title(panel: str, *, named: bool) -> str:
+    """The kind of rewards is named where a figure has both."""
+    reading, _, kind = panel.partition(", ")
+    return f"{reading}, {kind or 'shared'} rewards" if named or kind else reading
+
+
+def _draw(axes: Axes, part: xr.Dataset, label: str, look: tuple[str, object], *, regret: bool) -> None:
+    times, rewards, _ = curve(part)
+    best, (colour, dashes) = float(part["best"]), look
+    triples = np.minimum(np.array([interval(values) for values in rewards]), best)  # no policy earns more
+    if regret:
+        triples = best - triples[:, [0, 2, 1]]
+        if not label.endswith(EXACT):  # it has the same level as the networks of its N
+            axes.axhline(best - float(part["uniform"]), color=colour, lw=0.8, ls=":")
+        axes.plot([], [], color=GREY, lw=0.8, ls=":", label=UNIFORM)
+    axes.fill_between(times, triples[:, 1], triples[:, 2], color=colour, alpha=0.18, lw=0)
+    axes.plot(times, triples[:, 0], color=colour, ls=dashes, label=label)
+
+
+def _limits(data: xr.Dataset, *, regret: bool) -> tuple[float, float]:
+    """From the best to the lowest mean, with half of that for intervals: those of very few runs reach beyond."""
+    depths, lows = [], []
+    for name in data["line"].values:
+        part = data.sel(line=name)
+        means, ends = np.array([interval(values)[:2] for values in curve(part)[1]]).T
+        depths.append(float(part["best"]) - np.nanmin(means, initial=float(part["uniform"])))
+        lows.append(float(part["best"]) - np.nanmin(ends, initial=float(part["uniform"])))
+    deep, best = min(1.04 * max(lows), 1.5 * max(depths)), float(data["best"][0])
+    return (-0.02 * deep, deep) if regret else (best - deep, best + 0.05 * deep)
+
+
+def _draw_levels(axes: Axes, data: xr.Dataset, *, named: bool) -> None:
+    for entry, name, dashes in LEVELS:
+        level = float(data[entry][0])
+        axes.axhline(level, color=GREY, lw=0.9, ls=dashes, zorder=1)
+        if named:
+            axes.annotate(
+                name, (1, level), xycoords=("axes fraction", "data"), xytext=(3, 0), textcoords="offset points",
+                va="center", color=GREY, fontsize=8.5, annotation_clip=False,
+            )  # fmt: skip
+
+
+def _caption(data: xr.Dataset, figure: str) -> str:
+    exact = {bool(curve(data.sel(line=name))[2]) for name in data["line"].values}
+    rewards = "exact for the policies at that time" if exact == {True} else (
+        "exact for the policies at that time with two agents, and what the runs earned with more"
+    )  # fmt: skip
+    levels = (
+        "Dotted: the exact regret of uniform policies."
+        if figure == REGRET
+        else "Grey, exact: the best joint policy, agents that each walk to a landmark of their own, uniform policies."
+    )
+    return (
         f"Figure {figure} of zhang2025 run again ({TITLES[figure]}), {data.sizes['run']} repetitions, with pointwise "
-        "95 % Student intervals. With two agents rewards are exact for the policies at that time, with more they are "
-        "what the runs earned. The grey lines are the best reward of any joint policy (bounds with four agents)."
+        f"95 % Student intervals. Rewards are {rewards}. {levels}"
     )
-    return Figure(svg, _csv(COLUMNS, curve_rows(data)), _alt(data), caption, *_pixels(width, height))
 
 
-def _draw(axis: Any, part: xr.Dataset, label: str, colour: str, dashes: str) -> None:
-    curves = part["exact" if _is_exact(part) else "earned"].transpose("run", "checkpoint").values
-    triples = np.array([_interval(column) for column in curves.T])
-    times = part["t"].values
-    for bound in {float(part["best_low"]), float(part["best_high"])}:
-        axis.axhline(bound, color=GREY, lw=0.8)
-    axis.fill_between(times, triples[:, 1], triples[:, 2], color=colour, alpha=0.18, lw=0)
-    axis.plot(times, triples[:, 0], color=colour, ls=dashes, label=label)
-
-
-def _alt(data: xr.Dataset) -> str:
-    return " ".join(
-        f"{s.line}: final reward {s.reward:.3f}, 95 % interval {s.reward_low:.3f} to {s.reward_high:.3f}, best "
-        f"{s.best_low:.3f} to {s.best_high:.3f}." for s in spread_summaries(data)
-    )
+def _alt(data: xr.Dataset, *, regret: bool) -> str:
+    parts = []
+    for s in spread_summaries(data):
+        values = (s.regret, s.regret_low, s.regret_high) if regret else (s.reward, s.reward_low, s.reward_high)
+        final = "final {} {:.3f}, 95 % interval {:.3f} to {:.3f}".format("regret" if regret else "reward", *values)
+        parts.append(f"{s.line}: {final}, best {s.best:.3f}.")
+    return " ".join(parts)

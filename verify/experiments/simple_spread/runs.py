@@ -1,63 +1,35 @@
 """Simple Spread of zhang2025 Appendix D.1: its ablations, printed and repaired, with exact rewards beside the runs.
 
-The rewards in figures are exact where the board allows it: the mean team reward per step of the current policies when
-every ten steps all agents go to random positions (two and three agents), and otherwise the mean of what a run earned.
+The rewards in figures are exact: the mean team reward per step of the current policies when every ten steps all agents
+go to random positions. The exceptions are networks of the whole state: with three agents their exact reward is computed
+at the two ends of a run only, with four nowhere, and the curve is the mean of what the run earned.
+
+Every line is a sweep (`rates.sweep`) with a folder of its own, so that runs which were killed go on where they stopped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache, partial
+from math import isfinite
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from joblib import Parallel, delayed
 
-from algorithms.neural.spread import Actor, SpreadSettings, spread_run, spread_view
-from mdp.large import SimpleSpread, episode, episode_optimum, simple_spread
-from verify.experiments.simple_spread.bounds import assignment_reward, solo_reward
+from algorithms.neural.spread import SpreadSettings, spread_run
+from mdp.large import SimpleSpread, simple_spread
+from rates.sweep import SweepProgress, sweep
+from verify.experiments.simple_spread.exact import best_reward, own_landmark_reward, policy_reward, uniform_reward
+from verify.experiments.simple_spread.lines import HORIZON, PAPER_RUNS, Line
 
-HORIZON = 20_000
-"""T. Source: zhang2025 Appendix D.1."""
+STATE_TABLE_AGENTS = 3
+"""Most agents whose policies of the whole state have exact rewards; with four, the tables would take 2.9 GB."""
 
-EXACT_AGENTS = 3
-"""Most agents for exact rewards: four have 17.9 million joint positions, and a policy's tables would take 2.9 GB."""
-
-RADIUS = 10.0
-"""B of the repaired runs; ours, the paper gives none. Without a ball their TD steps leave the floating point range."""
-
-ASSIGNMENT_STARTS = 5_000
-"""Starts behind the lower bound on the best reward of four agents; ours."""
-
-PAPER_RUNS = 100
-"""Repetitions. Source: zhang2025 Appendix D.1."""
-
-OPEN = (
-    "learning rates are bounds (alpha <= 0.005, beta <= 0.001): taken constant, at their bounds",
-    "the projection radius B, landmarks' places, inputs of the networks, and whether a reward is that of the positions "
-    "before or after the move: not in the text; no ball (printed) or B = 10 (repaired), one draw of landmarks, one-hot "
-    "cells and moves, after the move",
-    "the actors' input: not in the text; each agent's own cell, as a softmax with a logit per cell and move, or as the "
-    "network of Eq. (5) with --actor network (its softmax is nearly deterministic at the start)",
-    "four agents are run as printed only: the repaired signal sums over joint actions, 625 of them",
-    "one outer iteration draws K + M tuples, and all of them count towards the ten steps of an episode",
-)
-"""What the text leaves open, and what was taken."""
-
-FIGURES = ("5", "6", "7", "8", "9", "2")
-"""Figures by their numbers; Figure 10 shows the same comparison as Figure 2."""
-
-TITLES = {
-    "5": "gossip rounds",
-    "6": "width of the networks",
-    "7": "depth of the networks",
-    "8": "number of agents",
-    "9": "critic iterations K and batch M",
-    "2": "TD error against Q-value",
-}
-"""What a figure varies."""
+BOARD_SEED = 0
+"""Of the one draw of landmarks per N; ours, the paper gives none."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +40,10 @@ class Budget:
         runs: repetitions per line.
         horizon: outer iterations.
         checkpoints: evenly spaced times at which rewards are reported.
+
+    Raises:
+        ValueError: on construction: fewer than two runs, no iteration, no checkpoint or more of them than iterations,
+            or a number that is not whole.
     """
 
     runs: int
@@ -77,82 +53,29 @@ class Budget:
     def __post_init__(self) -> None:
         for name in ("runs", "horizon", "checkpoints"):
             value = getattr(self, name)
-            if value != int(value) or value < 1 + (name == "runs"):
+            if not isfinite(value) or value != int(value) or value < 1 + (name == "runs"):
                 raise ValueError(f"{name} is {value}; it is a whole number of at least {1 + (name == 'runs')}")
         if self.checkpoints > self.horizon:
             raise ValueError(f"checkpoints is {self.checkpoints}, above the horizon {self.horizon}")
 
 
-BUDGETS = {"quick": Budget(10), "full": Budget(PAPER_RUNS, checkpoints=20)}
+BUDGETS = {"quick": Budget(10), "full": Budget(PAPER_RUNS)}
 """By profile."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line of a figure.
+class Levels:
+    """Exact mean rewards per step of fixed policies when positions are random again every ten steps.
 
     Attributes:
-        label: what is varied, as the legend shows it.
-        settings: the algorithm's.
-        agents: N.
+        best: of the best joint policy, which may see everything.
+        own_landmark: of agents that each walk straight to a landmark of their own.
+        uniform: of uniform policies.
     """
 
-    label: str
-    settings: SpreadSettings
-    agents: int = 2
-
-
-def lines_of(figure: str, actor: Actor = "softmax") -> tuple[Line, ...]:
-    """The lines of a figure: as printed, then repaired.
-
-    Args:
-        figure: one of `FIGURES`.
-        actor: the policy class.
-
-    Raises:
-        ValueError: an unknown figure.
-    """
-    if figure not in FIGURES:
-        raise ValueError(f"figure is {figure!r}, not one of {', '.join(FIGURES)}")
-    printed = SpreadSettings(actor=actor)
-    repaired = replace(printed, reading="repaired", radius=RADIUS)
-    if figure == "2":
-        ours = (
-            Line("printed: TD, flipped", replace(printed, reading="printed, flipped")),
-            Line("printed: TD, exact critic", replace(printed, critic="exact")),
-            Line("repaired: TD, exact critic", replace(repaired, critic="exact")),
-            Line("repaired: Q, exact critic", replace(repaired, reading="repaired, Q-value", critic="exact")),
-        )
-        return tuple(
-            Line(f"{name}: {kind}", replace(base, reading=name + rest))
-            for name, base in (("printed", printed), ("repaired", repaired))
-            for kind, rest in (("TD", ""), ("Q", ", Q-value"))
-        ) + ours
-    found: list[Line] = []
-    for name, base in (("printed", printed), ("repaired", repaired)):
-        for label, change in _ablation(figure):
-            agents = change.pop("agents", 2)
-            if name == "repaired" and agents > EXACT_AGENTS:
-                continue  # E_pi Q is a sum over 625 joint actions: minutes per run
-            found.append(Line(f"{name}: {label}", replace(base, **change), agents))
-            if figure == "5":
-                found.append(Line(f"{name}, local: {label}", replace(base, rewards="local", **change), agents))
-    return tuple(found)
-
-
-def _ablation(figure: str) -> list[tuple[str, dict[str, Any]]]:
-    """Labels and changed settings. Source: zhang2025 Appendix D.1."""
-    if figure == "5":
-        return [(f"t_gossip = {k}", {"gossip_rounds": k}) for k in (0, 10, 20)]
-    if figure == "6":
-        return [(f"m = {m}", {"width": m}) for m in (10, 20, 40)]
-    if figure == "7":
-        return [(f"D = {D}", {"depth": D}) for D in (5, 20, 40)]
-    if figure == "8":
-        return [(f"N = {N}", {"agents": N}) for N in (2, 3, 4)]
-    return [
-        (f"(K, M) = ({K}, {M})", {"critic_iterations": K, "batch": M}) for K, M in ((1, 1), (1, 5), (5, 1))
-    ]
+    best: Fraction
+    own_landmark: Fraction
+    uniform: Fraction
 
 
 @lru_cache(maxsize=3)
@@ -160,102 +83,140 @@ def game_of(agents: int) -> SimpleSpread:
     """The 13 x 5 board with one fixed draw of landmarks; the reward is that of the positions after the move.
 
     Args:
-        agents: N.
+        agents: N, from 1 to 4.
     """
-    return simple_spread(n_agents=agents, reward_time="after")
-
-
-@dataclass(frozen=True)
-class Best:
-    """Best mean reward per step over all joint policies when positions are random again every ten steps.
-
-    Attributes:
-        low: a policy earns at least this (the optimum itself up to three agents).
-        high: none earns more.
-    """
-
-    low: float
-    high: float
+    return simple_spread(n_agents=agents, seed=BOARD_SEED, reward_time="after")
 
 
 @lru_cache(maxsize=3)
-def best_of(agents: int) -> Best:
-    """The optimum by backward recursion, or bounds for four agents.
+def levels(agents: int) -> Levels:
+    """What the rewards of runs are compared with; four agents take some seconds.
 
     Args:
         agents: N.
     """
     game = game_of(agents)
-    if agents <= EXACT_AGENTS:
-        optimum = episode_optimum(game)
-        return Best(optimum.mean_reward, optimum.mean_reward)
-    low, error = assignment_reward(game, ASSIGNMENT_STARTS, np.random.default_rng(0))
-    return Best(low - 3.0 * error, solo_reward(game))
+    return Levels(best_reward(game), own_landmark_reward(game), uniform_reward(game))
 
 
-def exact_reward(game: SimpleSpread, tables: np.ndarray) -> float:
-    """Mean team reward per step under fixed policies and resets every ten steps; NaN for a run that failed.
+def run_once(
+    settings: SpreadSettings, agents: int, checkpoints: int, horizon: int, seed: np.random.SeedSequence
+) -> dict[str, float]:
+    """One run, as `rates.sweep` wants it.
+
+    Repetition k of a root seed has the same randomness at every horizon and on every line: the seed's root and its last
+    key count, not the horizon.
 
     Args:
-        game: the board.
-        tables: policies by own cell, (N, C, 5).
+        settings: the algorithm's.
+        agents: N.
+        checkpoints: evenly spaced times.
+        horizon: T.
+        seed: of the repetition.
+
+    Returns:
+        ``earned k`` and ``exact k`` at checkpoints k = 1, 2, ... (``exact 0`` is the start); NaN where not computed, or
+        once the run has failed; ``zero_directions``; ``failed``, 0 or 1.
     """
-    if not np.isfinite(tables).all():
-        return float("nan")
-    return episode(spread_view(game, tables)).mean_reward
+    game = game_of(agents)
+    root = np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key[-1:])
+    trace = spread_run(game, settings, horizon, root, checkpoints=checkpoints)
+    exact = np.full(checkpoints + 1, np.nan)
+    wanted: Sequence[int] = range(checkpoints + 1)
+    if trace.actor.sees_state and agents > 2:
+        wanted = (0, checkpoints) if agents <= STATE_TABLE_AGENTS else ()
+    for k in wanted:
+        exact[k] = policy_reward(game, trace.tables(k))
+    found = {f"exact {k}": float(x) for k, x in enumerate(exact)}
+    found |= {f"earned {k}": float(x) for k, x in enumerate(trace.reward, start=1)}
+    return found | {"zero_directions": float(trace.zero_directions), "failed": float(bool(trace.failure))}
 
 
 def run_lines(
-    lines: Sequence[Line], budget: Budget, *, seed: int = 0, jobs: int = 1,
+    lines: Sequence[Line], budget: Budget, *, seed: int = 0, jobs: int = 1, out: Path | None = None,
     on_run: Callable[[], object] = lambda: None,
 ) -> xr.Dataset:
     """Run every line of a figure. Repetition k has the same seed on every line.
 
     Args:
-        lines: what to run.
+        lines: what to run; lines with equal settings and N are run once.
         budget: repetitions, horizon, checkpoints.
         seed: root of all randomness.
         jobs: worker threads; results do not depend on it.
-        on_run: called after each run.
+        out: folder for finished runs, one folder per line; the same call resumes. None keeps them in memory.
+        on_run: called for each run of each distinct line, also for those found in `out`.
 
     Returns:
         Dataset with dimensions ``line`` (its label), ``run`` and ``checkpoint`` (coordinate ``t``): ``earned``, mean
         team reward of the tuples since the last checkpoint; ``exact``, exact mean reward of the policies (NaN where
         not computed), and ``start``, the same before the first step; ``zero_directions``; ``failed``; and per line
-        ``agents``, ``best_low`` and ``best_high``.
+        ``agents`` and the fields of `Levels`.
+
+    Raises:
+        ValueError: jobs below one.
+        SweepConfigurationError: `out` holds runs with other settings.
+        SweepWriteError: `out` cannot be written; finished runs are kept.
+        SweepInterrupted: Ctrl-C; finished runs are kept.
     """
-    roots = [np.random.SeedSequence(seed, spawn_key=(k,)) for k in range(budget.runs)]
-    for N in {line.agents for line in lines}:
-        game_of(N).moves, best_of(N)
+    for N in sorted({line.agents for line in lines}):
+        game_of(N).moves, levels(N)  # before the threads start
+    done = {
+        (line.settings, line.agents): _sweep(line, budget, seed, jobs, out, on_run) for line in distinct(lines)
+    }
+    return _labelled(lines, budget, [done[line.settings, line.agents] for line in lines])
 
-    def one(line: Line, root: np.random.SeedSequence) -> tuple[np.ndarray, np.ndarray, int, str]:
-        game = game_of(line.agents)
-        trace = spread_run(game, line.settings, budget.horizon, root, checkpoints=budget.checkpoints)
-        exact = np.full(len(trace.tables), np.nan)
-        for k in range(len(exact)) if line.agents == 2 else (len(exact) - 1,) * (line.agents <= EXACT_AGENTS):
-            exact[k] = exact_reward(game, trace.tables[k])
-        return trace.reward, exact, trace.zero_directions, trace.failure
 
-    cells = [(line, root) for line in lines for root in roots]
-    parallel = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")
-    found = []
-    for result in parallel(delayed(one)(*cell) for cell in cells):
-        found.append(result)
-        on_run()
-    shape, dims = (len(lines), budget.runs), ("line", "run")
-    exact = np.stack([row[1] for row in found]).reshape(*shape, -1)
-    best = [best_of(line.agents) for line in lines]
+def _sweep(
+    line: Line, budget: Budget, seed: int, jobs: int, out: Path | None, on_run: Callable[[], object]
+) -> xr.Dataset:
+    game, seen = game_of(line.agents), 0
+
+    def count(progress: SweepProgress) -> None:
+        nonlocal seen
+        for _ in range(progress.done - seen):
+            on_run()
+        seen = progress.done
+
+    return sweep(
+        partial(run_once, line.settings, line.agents, budget.checkpoints), [budget.horizon], budget.runs,
+        seed=seed, jobs=jobs, backend="threading", on_progress=count,
+        out=None if out is None else out / line.slug,
+        config={"board": game.name, "landmarks": game.landmarks, "reward_time": game.reward_time},
+    )  # fmt: skip
+
+
+def _labelled(lines: Sequence[Line], budget: Budget, found: Sequence[xr.Dataset]) -> xr.Dataset:
+    """The sweeps side by side, with their metrics along ``checkpoint``."""
+
+    def stacked(names: Sequence[str]) -> np.ndarray:
+        return np.stack([np.stack([data[name].values[0] for name in names], axis=-1) for data in found])
+
+    marks = range(1, budget.checkpoints + 1)
     times = np.linspace(0, budget.horizon, budget.checkpoints + 1).round().astype(np.int64)[1:]
+    dims, known = ("line", "run"), [levels(line.agents) for line in lines]
     return xr.Dataset(
         {
-            "earned": ((*dims, "checkpoint"), np.stack([row[0] for row in found]).reshape(*shape, -1)),
-            "exact": ((*dims, "checkpoint"), exact[..., 1:]),
-            "start": (dims, exact[..., 0]),
-            "zero_directions": (dims, np.array([row[2] for row in found]).reshape(shape)),
-            "failed": (dims, np.array([bool(row[3]) for row in found]).reshape(shape)),
+            "earned": ((*dims, "checkpoint"), stacked([f"earned {k}" for k in marks])),
+            "exact": ((*dims, "checkpoint"), stacked([f"exact {k}" for k in marks])),
+            "start": (dims, stacked(["exact 0"])[..., 0]),
+            "zero_directions": (dims, stacked(["zero_directions"])[..., 0].astype(np.int64)),
+            "failed": (dims, stacked(["failed"])[..., 0] > 0),
             "agents": ("line", [line.agents for line in lines]),
-            "best_low": ("line", [b.low for b in best]),
-            "best_high": ("line", [b.high for b in best]),
+            "best": ("line", [float(x.best) for x in known]),
+            "own_landmark": ("line", [float(x.own_landmark) for x in known]),
+            "uniform": ("line", [float(x.uniform) for x in known]),
         },
         coords={"line": [line.label for line in lines], "t": ("checkpoint", times)},
     )
+
+
+def distinct(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """The first line of each combination of settings and N; `run_lines` runs no more than these.
+
+    Args:
+        lines: of one figure, or of several.
+    """
+    found: dict[tuple[SpreadSettings, int], Line] = {}
+    for line in lines:
+        found.setdefault((line.settings, line.agents), line)
+    return tuple(found.values())

@@ -1,4 +1,4 @@
-"""zeng2022 Sec. 5, Fig. 1: the coordination game's curves, and pursuit-evasion."""
+"""zeng2022 Sec. 5, Fig. 1, left panels: the coordination game's curves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy.stats import binomtest
 
-from verify.claim import Variant, control, out_of_scope, printed, reading, statement
+from verify.claim import Variant, control, printed, reading, statement
 from verify.context import Context
 from verify.evidence import Evidence, Relation, Rigor
 from verify.experiments.coordination.runs import OUTCOMES, Budget, coordination
@@ -154,8 +154,8 @@ def probability_of_less(first: np.ndarray, second: np.ndarray) -> tuple[float, f
     """P(X < Y) + P(X = Y) / 2 from two samples, with a 95 % interval.
 
     Args:
-        first: values of X.
-        second: values of Y.
+        first: values of X, (n,).
+        second: values of Y, (m,).
 
     Returns:
         Estimate, lower and upper end, cut at 0 and 1.
@@ -167,29 +167,3 @@ def probability_of_less(first: np.ndarray, second: np.ndarray) -> tuple[float, f
     variance = wins.mean(axis=1).var(ddof=1) / len(first) + wins.mean(axis=0).var(ddof=1) / len(second)
     half = Z_95 * float(np.sqrt(variance))
     return mean, max(0.0, mean - half), min(1.0, mean + half)
-
-
-@statement("zeng2022", "pursuit-figure", uses=("algorithm-1",))
-def pursuit_figure() -> tuple[Variant, ...]:
-    r"""On pursuit-evasion, with convolutional actors and critics, CAC with shared convolutions beats DAC and MDAC.
-
-    .. math:: \text{reward}_{CAC}(t) \ge \max(\text{reward}_{DAC}(t), \text{reward}_{MDAC}(t))
-
-    Not decided here. The claim is about convolutional networks on a PettingZoo environment; their layouts (its
-    Appendix A), step sizes, number of pursuers, horizon and reward scale are not in the text, and no quantity of it is
-    exact. The bundled problem `mini_pursuit` (two pursuers on a 2 x 3 board) keeps the task and drops the networks: a
-    result there could neither support nor contradict a statement about shared convolutional layers.
-
-    Hypotheses: the technical report's Appendix A, and the environment's version.
-
-    Consequence: none for the theorems. The network class is outside Assumptions 4 (linear critic) and, with ReLU
-    units, 5, so the experiment does not test Theorem 3 whichever way it comes out.
-    """
-    return (
-        out_of_scope(
-            "CAC with shared convolutional layers earns more than DAC and MDAC",
-            "the networks, step sizes and environment settings are in a technical report that is not at hand, and the "
-            "claim is about curves of deep networks, of which nothing is exact; what could decide: Appendix A, and at "
-            "least ten seeds per algorithm on the PettingZoo pursuit environment with an interval on the difference",
-        ),
-    )

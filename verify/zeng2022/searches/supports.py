@@ -36,7 +36,7 @@ class Supports:
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Kernel and policy weights in [-3, 3], features in [-2, 2], and ten times gamma in [1, 9]."""
+        """Kernel and policy weights in [-3, 3], features in [-2, 2], and ten times gamma in [1, 9], flat."""
         S, A, K = self.n_states, self.n_actions, self.features
         ends = [(-STATES_WEIGHT, STATES_WEIGHT)] * (S * A * S + S * A) + [(-FEATURE, FEATURE)] * (S * K + S * A * K)
         low, high = zip(*ends, (1, 9), strict=True)
@@ -46,7 +46,7 @@ class Supports:
         """The exact problem; None unless the chain has exactly one closed class.
 
         Args:
-            parameters: floats or rationals.
+            parameters: floats or rationals, a flat vector.
         """
         S, A, K = self.n_states, self.n_actions, self.features
         whole = np.array([int(np.floor(float(Fraction(str(x))))) for x in parameters])
@@ -66,7 +66,7 @@ class Supports:
         """One state, action or feature less; where the parameters are cut is left to a new search.
 
         Args:
-            parameters: floats or rationals.
+            parameters: floats or rationals, a flat vector.
         """
         for name in ("n_states", "n_actions", "features"):
             if getattr(self, name) > 1:
@@ -92,7 +92,7 @@ def reachability(chain: np.ndarray) -> np.ndarray:
     """Which states lead to which in any number of steps, none included, (S, S) of booleans.
 
     Args:
-        chain: transition matrix, floats or rationals.
+        chain: transition matrix, floats or rationals, (S, S).
     """
     reach = np.asarray(chain > 0, dtype=bool) | np.eye(len(chain), dtype=bool)
     for _ in range(len(chain)):
@@ -104,7 +104,7 @@ def closed_classes(chain: np.ndarray) -> list[tuple[int, ...]]:
     """Sets of states that lead to each other and to no other state.
 
     Args:
-        chain: transition matrix, floats or rationals.
+        chain: transition matrix, floats or rationals, (S, S).
     """
     reach = reachability(chain)
     found = {tuple(int(t) for t in np.flatnonzero(row)) for s, row in enumerate(reach) if reach[row, s].all()}

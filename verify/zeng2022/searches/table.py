@@ -9,7 +9,8 @@ from verify.identities import FLOAT_TOLERANCE
 from verify.search import Family, Inequality, MDPFamily
 from verify.search.forms import Raw, identity, ratio, scale_free
 from verify.search.joined import Extra, Joined, Windows
-from verify.searched import Search
+from verify.searched import Search, Survey
+from verify.zeng2022.listing.listing_runs import kernel_gap
 from verify.zeng2022.searches.bounds import (
     actor_biases,
     consensus_minimiser,
@@ -25,6 +26,7 @@ from verify.zeng2022.searches.claims import (
     two_successors,
     variance_decomposition,
 )
+from verify.zeng2022.searches.critic_rate import CRITICS, critic_bound
 from verify.zeng2022.searches.supports import Supports, rank_gaps
 
 SHARP_TOLERANCE = 1e-8
@@ -136,8 +138,37 @@ IDENTITIES: dict[str, tuple[str, Any, Family]] = {
 }  # fmt: skip
 """Equalities: the claim in words, its relative gap, and where it is searched."""
 
+RATES: dict[str, tuple[str, Raw]] = {
+    "proposition-1::repaired": (
+        "time-averaged critic error at a frozen policy <= its bound of order T^-sigma + T^(sigma-1), any sigma",
+        critic_bound(),
+    ),
+    "theorem-3-critic::repaired": (
+        "time-averaged critic error at a frozen policy <= its bound of order T^-2/5", critic_bound(0.4),
+    ),
+    "corollary-1-critic::repaired": (
+        "time-averaged critic error at a frozen policy, double sampling or not, <= its bound of order T^-2/5",
+        critic_bound(0.4),
+    ),
+}
+"""Rates: bounds with explicit constants that have them, by exact moments in floats."""
+
+
+def _nothing_certain(instance: object) -> None:
+    """Moments at 10^12 steps are floats; a violation stays uncertified."""
+
+
 SEARCHES: dict[str, Search] = {
-    **{key: Search(scale_free(text, raw), family, SHARP_TOLERANCE) for key, (text, raw, family) in BOUNDS.items()},
+    **{
+        key: Search(scale_free(text, raw), family, SHARP_TOLERANCE, scaled=True)
+        for key, (text, raw, family) in BOUNDS.items()
+    },
+    **{
+        key: Search(
+            Inequality(text, scale_free(text, raw).sides, _nothing_certain), CRITICS, SHARP_TOLERANCE, scaled=True
+        )
+        for key, (text, raw) in RATES.items()
+    },
     **{key: Search(identity(text, gap), family, FLOAT_TOLERANCE) for key, (text, gap, family) in IDENTITIES.items()},
     "assumption-4-unique::repaired": Search(
         Inequality("ranks of the four systems = ranks of the features on the support", rank_gaps()), Supports()
@@ -150,12 +181,16 @@ RATIOS: dict[str, tuple[Inequality, Family]] = {
 }
 """The inequalities as ``lhs / rhs``, for `verify.search.worst_ratio`: how sharp they are."""
 
+SURVEYS: dict[str, Survey] = {
+    "algorithm-2::repaired": Survey(
+        "iterates of the listing minus those of the compiled code, two iterations, random problems and draws",
+        lambda rng: kernel_gap(rng, True, 2), FLOAT_TOLERANCE,
+    ),
+}
+"""Random instances that are no box of parameters, by ``id::variant``."""
+
 NOT_SEARCHED: dict[str, str] = {
-    "algorithm-2::repaired": "a listing: its mean over all pairs of tuples is linear in their probabilities, executed "
-    "exactly on every pair; there is no inequality to maximise",
-    "proposition-1::repaired": "a rate, measured by sweeps over horizons and by exact moments",
-    "theorem-3-critic::repaired": "a rate, measured by sweeps over horizons and by exact moments",
-    "corollary-1-critic::repaired": "a rate, measured by sweeps over horizons and by exact moments",
-    "sample-complexity::repaired": "a rate, measured by sweeps over horizons",
+    "sample-complexity::repaired": "the inverse of theorem-3-actor's rate above a floor; a moving policy has no exact "
+    "moments to maximise over, and its runs are the evidence",
 }
 """Repaired variants without a search, and why."""

@@ -134,7 +134,7 @@ def systems(point: SupportedPoint) -> dict[str, np.ndarray]:
         point: the problem.
 
     Returns:
-        By name: ``lambda``, ``td_error``, ``bellman``, ``td``.
+        By name: ``lambda``, ``td_error``, ``bellman``, ``td``, square, (K, K) or (L, L).
     """
     phi, varphi, mu, gamma = point.phi_state, point.phi_joint, point.stationary, point.gamma
     K, L = phi.shape[1], varphi.shape[2]

@@ -62,7 +62,7 @@ def both_biased(view: Exact) -> bool:
 
 
 def sampling(point: RationalPoint) -> np.ndarray:
-    """b_sp with states from mu.
+    """b_sp with states from mu, (N, D).
 
     Args:
         point: the problem.
@@ -71,7 +71,7 @@ def sampling(point: RationalPoint) -> np.ndarray:
 
 
 def total(point: RationalPoint) -> np.ndarray:
-    """b_app + b_sp with states from mu.
+    """b_app + b_sp with states from mu, (N, D).
 
     Args:
         point: the problem.
@@ -80,7 +80,7 @@ def total(point: RationalPoint) -> np.ndarray:
 
 
 def model_errors(point: RationalPoint) -> np.ndarray:
-    """Errors of both models, state by state and pair by pair.
+    """Errors of both models, state by state and pair by pair, (S + S A,).
 
     Args:
         point: the problem.
@@ -91,7 +91,7 @@ def model_errors(point: RationalPoint) -> np.ndarray:
 
 
 def td_error_gap(point: RationalPoint) -> np.ndarray:
-    """Minimiser of (7a) minus V, for a tabular critic.
+    """Minimiser of (7a) minus V, for a tabular critic, (S,).
 
     Args:
         point: the problem.
@@ -101,7 +101,7 @@ def td_error_gap(point: RationalPoint) -> np.ndarray:
 
 
 def all_from_visitation(point: RationalPoint) -> np.ndarray:
-    """Bias when the critic, the reward model and the actor all sample states from d.
+    """Bias when the critic, the reward model and the actor all sample states from d, (N, D).
 
     Args:
         point: the problem.

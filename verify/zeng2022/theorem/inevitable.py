@@ -34,15 +34,15 @@ def mismatch_inevitable() -> tuple[Variant, ...]:
         \big(\mathbb{E}_{\mu_\theta} - \mathbb{E}_{d_\theta}\big)
         \big[\hat\delta\, \nabla_\theta \log \pi_\theta\big] \ne 0
 
-    Refuted as a necessity. In the two rooms with equal rewards mu = (1/3, 2/3) and d = (5/7, 2/7), the gradient is not
-    zero, and the sampling bias is exactly zero for every policy of the class: both rooms want the same thing. Three
-    more ways around it: b_sp and b_app can cancel (witness with b_app = 13/972 = -b_sp); a start from mu makes d = mu;
-    and "one sampling procedure" need not be mu: if critic and actor both sample from d, TD is still a contraction
-    (``d P_pi <= d / gamma`` makes ``gamma P_pi`` a sqrt(gamma)-contraction in the d-norm) and with exact features
-    nothing is left.
+    Two readings disagree, as for the sentence on approximation that follows it. *As a necessity*, whenever the two laws
+    differ: false. In the two rooms with equal rewards mu = (1/3, 2/3) and d = (5/7, 2/7), the gradient is not zero, and
+    the sampling bias is exactly zero for every policy of the class: both rooms want the same thing. Three more ways
+    around it: b_sp and b_app can cancel (witness with b_app = 13/972 = -b_sp); a start from mu makes d = mu; and "one
+    sampling procedure" need not be mu: if critic and actor both sample from d, TD is still a contraction (``d P_pi <= d
+    / gamma`` makes ``gamma P_pi`` a sqrt(gamma)-contraction in the d-norm) and with exact features nothing is left.
 
-    True for generic problems: on random rational ones, the small ones of one state aside, the bias never vanishes
-    (further reading), and by unbiased-actor no law but d is right for every reward.
+    *In general*: true. On random rational problems, the small ones of one state aside, the bias never vanishes, and by
+    unbiased-actor no law but d is right for every reward.
 
     Repaired, sharp: ``|b_sp,i| <= 2 TV(mu, d) max_s |E_pi[delta_hat score_i]|``, since a signed measure of total mass
     zero has parts of mass TV. Attained when the rooms want opposite things: 4/21 on both sides.
@@ -61,9 +61,9 @@ def mismatch_inevitable() -> tuple[Variant, ...]:
             "whenever mu and d differ",
             recheck=lambda c: vanishing(agreeing_rooms(), mismatched, sampling, "sampling bias"),
         ),
-        reading(
+        printed(
             lambda c: vanishing(map(tabular, rational_points(c, smallest=1)), mismatched, sampling, "sampling bias"),
-            "on generic problems with exact features",
+            "in general: on generic problems with exact features",
             "generic",
         ),
         reading(

@@ -164,7 +164,7 @@ def rank(table: np.ndarray) -> int:
     """Rank of a table of floats, each taken at its exact dyadic value.
 
     Args:
-        table: two-dimensional.
+        table: two-dimensional, (n, m).
     """
     rows = rational_array(table)
     # the Gram matrix is small where the table is tall, and has the same rank

@@ -40,6 +40,8 @@ def eq_26() -> tuple[Variant, ...]:
     ``(N/4) r_max^2 ||a_i||^2``, free of gamma, of Q and of epsilon_critic. Two agents with rewards 0 and r_max attain
     it.
 
+    Second opinion: the lines for two agents and one round in plain fractions (tests).
+
     Hypotheses: Assumptions 5.3 and 5.5, an exact critic with values in [0, r_max/(1-gamma)]; all TD errors, scores
     and doubly stochastic matrices that meet them are tried, not only those of one problem.
 

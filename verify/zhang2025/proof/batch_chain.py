@@ -71,7 +71,7 @@ class Batch:
         """Stationary mean of a function of a pair, (Z,), or of a pair and the next, (Z, Z).
 
         Args:
-            table: its values.
+            table: its values, of either shape.
         """
         per_pair = table if table.ndim == 1 else (self.kernel * table).sum(axis=1)
         return (self.law * per_pair).sum()

@@ -35,6 +35,8 @@ def eq_28() -> tuple[Variant, ...]:
     the agents. The two are different as soon as rewards are, and the equality fails with two agents and two samples.
     *Repaired*, with the average throughout, as (30) has it: the square of a sum, multiplied out.
 
+    Second opinion: both forms on random numbers (tests).
+
     Hypotheses: none; an identity between numbers.
 
     Consequence: a slip of the pen, without effect on Theorem 5.10: from (30) on the average is used.
@@ -85,9 +87,10 @@ def eq_29() -> tuple[Variant, ...]:
     Here epsilon is epsilon_critic and A^ the estimated advantage. (a), the second line and (b) are right. *(c) is not*:
     it needs the advantage to be smaller in mean square than the TD error, and Assumption 5.9 says nothing of the kind.
     In one state with two equally likely actions and rewards 1 and 0, the TD error is ``-gamma Adv(a')``, so the ratio
-    is gamma^2: ``5/8 <= 1/4`` is claimed at gamma = 1/2. *4 C^2 is a bound all the same*, since both are at most C.
-    *The last equality is wrong*: C contains r_max, so 4 C^2 does not vanish with epsilon_critic; in the same example
-    the critic is exact and the left side is 5/16.
+    is gamma^2: ``5/8 <= 1/4`` is claimed at gamma = 1/2. (With the estimated advantage read as ``E[delta | s, a]``, and
+    not as in Eq. (4), (c) is right; see `eq_30` for where the error then goes.) *4 C^2 is a bound all the same*, since
+    both are at most C. *The last equality is wrong*: C contains r_max, so 4 C^2 does not vanish with epsilon_critic; in
+    the same example the critic is exact and the left side is 5/16.
 
     Repaired: ``(3 r_max / (2 (1 - gamma)) + (2 + gamma) epsilon)^2``, because ``|delta| <= r_max/(1-gamma)
     + (1+gamma) epsilon`` (Q and gamma Q' + r lie between 0 and r_max/(1-gamma)), and ``|g| <= E|A^|``, which is at most
@@ -95,6 +98,8 @@ def eq_29() -> tuple[Variant, ...]:
     given (s, a), and ``(1 + gamma^2) / 4 (r_max/(1-gamma))^2`` is enough: ``E delta^2`` is gamma^2 times a conditional
     variance. The notes give the largest ratios found. The example has the ratio (1 - gamma)^2 to the second bound;
     it is attained in the limit of gamma to 0.
+
+    Second opinion: the coin by enumerating its actions in plain fractions (tests).
 
     Hypotheses: Assumptions 5.3, 5.5 and 5.9; scores with one parameter per agent on the instances.
 
@@ -186,6 +191,8 @@ def eq_30() -> tuple[Variant, ...]:
     ``E[delta | s, a] = Adv + (1 - gamma) V(s0)``; scores have mean zero in every state, so
     ``E[delta psi | s] = E[Adv psi | s]``, exactly. It holds given the states up to s_(l1+1), and x_(l1) is known then,
     because this TD error does not contain a_(l1+1).
+
+    Second opinion: the coin by enumerating its actions in plain fractions (tests).
 
     Hypotheses: data from the restart kernel; the critic is that of the same kernel, exact or with an error.
 

@@ -46,6 +46,9 @@ def eq_33() -> tuple[Variant, ...]:
     No factor N: Assumption 5.5 bounds the score of all agents together. The order 1/M is sharp (one state, where the
     batch is independent: the error is the variance over M).
 
+    Second opinion: the exact values from `algorithms.neural.oracles`, which knows nothing of these entries, by summing
+    over all paths, and by simulation (tests).
+
     Hypotheses: as for (29) and (32); the batch starts in the stationary law in the exact values.
 
     Consequence: term (4) of Theorem 5.10 does not hold for Algorithm 1 as printed. For the repaired TD error it is
@@ -150,8 +153,15 @@ def _order_one_over_m(context: Context) -> Evidence:
     b, M = batch(coin()), 1000
     square = b.mean(b.delta**2 * (b.score[0] ** 2)[:, None])
     value = M * (b.target[0] ** 2 + square / M)
-    return exact_evidence("M E|h - g|^2 at M = 1000", value, 4 * b.bound**2, Relation.AT_MOST, instances=1,
-                          note="grows like M / 4: no constant helps")
+    return exact_evidence(
+        "M E|h - g|^2 at M = 1000", value, 4 * b.bound**2, Relation.AT_MOST, instances=1,
+        witness=Witness(
+            "one state, two equally likely actions, rewards 1 and 0, scores 1 and -1, gamma = 1/2, exact critic: "
+            "E|h - g|^2 = |g|^2 + E[delta^2 psi^2] / M, the mean of a stationary batch of martingale differences",
+            {"M": M, "|g|^2": b.target[0] ** 2, "E[delta^2 psi^2]": square, "C": b.bound, "M E|h - g|^2": value},
+        ),
+        note="grows like M / 4: no constant helps",
+    )
 
 
 def _repaired_batch(b: Batch, i: int, power: int = 1, sizes: tuple[int, ...] = BATCHES) -> Sides | None:

@@ -56,6 +56,8 @@ def eq_35_36() -> tuple[Variant, ...]:
     and the radius of Theorem 5.10 makes ``B D^(1/2) = m^(1/32) D^(-11/2)`` small. It is allowed if B D^(1/2) is of
     order one (repaired), which the theorem's radius gives for m = Omega(D^176).
 
+    Second opinion on the absorption: the two forms evaluated along the curve, D = 10 and 10^4 (tests).
+
     Hypotheses: D, m, K, M, N and the inverse gossip factor are at least one; logarithms at least one.
 
     Consequence: term (5) of Theorem 5.10 is too small by the factor m^(1/32) D^(-11/2): read literally, a deep network
@@ -107,6 +109,16 @@ def _absorbed(premises: tuple[Monomial, ...]) -> Evidence:
                    dominated(dropped, EQ_36_SECOND, premises, (*LARGE, "d")))
 
 
+def absorbed_under(name: str, **exponents: int | str) -> Evidence:
+    """The absorption in (36) with the theorem's parameters, if a monomial is bounded below.
+
+    Args:
+        name: of the monomial.
+        **exponents: of its variables.
+    """
+    return _absorbed((width(3, "-11/2"), *THEOREM_RADIUS, ITERATIONS, monomial(name, **exponents)))
+
+
 def _isolated(context: Context) -> Evidence:
     """The coin, M = 2: E|h - grad J|^2 with exact Q; x = h - g, so it is the batch error plus cross terms."""
     b, M = batch(coin()), 2
@@ -143,6 +155,8 @@ def eq_37() -> tuple[Variant, ...]:
     ``S_t = (1 - 7/(6t)) S_(t-1) + 1/t^2``, and ``S_(t-1) <= 6/(t-1)`` gives ``t S_t <= 6 - 1/(t-1) + 1/t <= 6``; the
     constant 6 is attained in the limit. The constant solution of the recursion for epsilon' is epsilon'/sqrt(mu). No
     tau below 2 can enter, because the recursion starts at Delta_2.
+
+    Second opinion: (9) run with equality from t = 2 (tests).
 
     Hypotheses: (9) for t of at least 2, and (36), are granted.
 

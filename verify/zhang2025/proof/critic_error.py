@@ -105,7 +105,7 @@ class Gossiped:
 
     @property
     def power(self) -> np.ndarray:
-        """Row 0 of ``A^t``."""
+        """Row 0 of ``A^t``, (N,)."""
         found = identity_like(self.A, len(self.A))
         for _ in range(self.rounds):
             found = found @ self.A
@@ -114,7 +114,7 @@ class Gossiped:
 
     @property
     def after(self) -> np.ndarray:
-        """The output of Algorithm 2: ``A^t W``."""
+        """The output of Algorithm 2: ``A^t W``, in the shape of W."""
         found = self.before
         for _ in range(self.rounds):
             found = self.A @ found

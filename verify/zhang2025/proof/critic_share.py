@@ -36,6 +36,8 @@ def eq_34() -> tuple[Variant, ...]:
     equally likely actions, scores 1 and -1, e = (epsilon, -epsilon) attain it. In terms of the gradient itself,
     ``||g / (1 - gamma) - grad J|| <= epsilon / (1 - gamma)``.
 
+    Second opinion: the coin by hand (tests).
+
     Hypotheses: data and nu of the restart kernel, Q of the original kernel, Assumptions 5.5 and 5.9.
 
     Consequence: term (3) of Theorem 5.10 stands if the step follows ``(1 - gamma) grad J``, which changes the

@@ -37,8 +37,9 @@ def eq_8_descent() -> tuple[Variant, ...]:
     Repaired: with ``||grad J(x) - grad J(y)|| <= K ||x - y||`` the inequality holds with K/2. Along the segment,
     ``J(theta + h) - J(theta) - <grad J(theta), h>`` is ``int_0^1 <grad J(theta + x h) - grad J(theta), h> dx``, the
     integrand is at least ``-K x ||h||^2``, and its integral is ``-K ||h||^2/2``. Sharp: on the circle at the best angle
-    the loss over ``K h^2`` tends to 1/2. So Eq. (8) is true where ``L_J >= K/2``, in particular when L_J is read
-    as the smoothness constant, which is what the sentence after Assumption 5.8 calls it.
+    the loss over ``K h^2`` tends to 1/2. (Second opinion on the witness: J of the class in `mdp.policies`, tests.) So
+    Eq. (8) is true where ``L_J >= K/2``, in particular when L_J is read as the smoothness constant, which is what the
+    sentence after Assumption 5.8 calls it.
 
     Hypotheses: Assumption 5.8 as displayed (J Lipschitz). The witness meets Assumptions 5.2, 5.3 and 5.5: its score
     is at most ``3/sqrt(15) < 1`` and its Fisher information is bounded below for every theta.

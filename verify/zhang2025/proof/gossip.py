@@ -32,6 +32,8 @@ def consensus_rate() -> tuple[Variant, ...]:
 
     .. math:: \big\| (A^{t})_{i,:} - \tfrac1N 1^T \big\| = O\big((1 - \eta^{N-1})^{t}\big)
 
+    Second opinion: the norm of ``A^t - 11^T/N`` without an edge, by numpy (tests).
+
     Hypotheses: Assumption 5.1, and a connected graph, which the paper does not ask for.
 
     Quoted from Nedic and Ozdaglar (2009), whose Proposition 1 gives, entrywise,

@@ -48,7 +48,7 @@ class Gossip:
 
     @property
     def deviation(self) -> np.ndarray:
-        """``A^t - 11^T / N``."""
+        """``A^t - 11^T / N``, (N, N)."""
         power = identity_like(self.A, len(self.A))
         for _ in range(self.rounds):
             power = power @ self.A

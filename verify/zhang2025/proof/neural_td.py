@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import sympy
+from flint import arb
 
 from verify.claim import Variant, control, out_of_scope, printed, reading, repaired, source, statement
 from verify.context import Context
@@ -21,6 +22,9 @@ HORIZONS = (10**4, 10**5, 10**6, 10**7, 10**8)
 
 RATE = Fraction(1, 4)
 """Exponent of 1/K in (23)."""
+
+WIDTHS, DRAWS = (10**2, 10**4, 10**5), 20
+"""Widths at which the limit at W* is compared with the mean over so many draws; ours."""
 
 RADIUS_EXPONENT = Fraction(1, 32)
 """Exponent of m in B, Theorem 5.10; the largest one in (23), the other is 1/24 - 1/12 < 0."""
@@ -54,10 +58,27 @@ def eq_23() -> tuple[Variant, ...]:
     fraction ``m^(-1/2)`` of units changes sign.) Logarithms are read as at least one: literally log K = 0 at K = 1 and
     the right side would vanish. Nor is K = 1 special: at K = 2 the one step, of length ``|y| ||grad||/sqrt(2)``, is cut
     at the boundary, V-bar is half-way there, and where ``|y| >= B ||grad||`` the linearised error is ``B ||grad||/2``,
-    again of the order sqrt(m). For the same reason L_W of Assumption 5.8 grows like sqrt(m). Dividing
-    the output by sqrt(m) removes the growth (reading).
+    again of the order sqrt(m). For the same reason L_W of Assumption 5.8 grows like sqrt(m).
 
-    *D, and m^(-1/12)*: left open, they rest on high-probability bounds on random deep networks.
+    *In m, at large K*: false as well, so that the refutation does not rest on a short run. The same pair with
+    ``K = m^4`` and B = 3: the right side tends to zero. The steps are small (``beta ||grad||^2 ~ 1/m``), a unit that
+    dies only slows the fall, so ``Q-hat(V(k))`` keeps its sign and falls to zero geometrically, inside the ball as long
+    as ``|y| < 3 ||grad||``, and V-bar with it. W* is where the *linearised* critic is zero, and there the network is
+    not: it moves the live units by ``c |b_i|``, ``c = |y| ||h||^2 / (sqrt(m) ||grad||^2)``, those with the sign of y
+    towards zero, and past it where ``z_i < c |b_i|``. As the z_i have density ``1/(2 sqrt(2 pi m))`` at zero,
+    ``|Q-hat(W*)| = sum |b_i| (c |b_i| - z_i)^+ / sqrt(m)`` tends to ``c^2/(4 pi) = (2/pi) g^2``, ``g = y/sqrt(2 m)``,
+    N(0, 1) in the limit (uniformly over bounded c, as the sum increases in c and its variance is of the order
+    m^(-1/2), so that the dependence of c on the units does not matter). So the error is at least 1/2 with a probability
+    that tends to at least ``P(pi/4 <= g^2 <= 4) = 0.33``. At K = 1 it grows like sqrt(m), at large K it stays of order
+    one, and at no K does it fall. Nor does it fall as a maximum over the ball: for B fixed the largest ``|Q-hat -
+    Q-hat_0|`` at one input is ``3 (32 pi)^(-1/3) B^(4/3) m^(1/3)`` in the limit (`verify.experiments.terms.worst`).
+
+    *Dividing the output by sqrt(m)* (reading), or H ~ N(0, 2/m), divides all of these by sqrt(m): the error at W* falls
+    like m^(-1/2), the maximum over the ball like m^(-1/6), both faster than m^(-1/12), and the power 4/3 of B is that
+    of the maximum.
+
+    *D, and m^(-1/12) for deep networks*: left open, they rest on high-probability bounds on random deep networks.
+    `lemmata experiment terms` measures them.
 
     Hypotheses: those of the display on m, B, beta and D, which allow m to grow at fixed K and D.
 
@@ -65,8 +86,8 @@ def eq_23() -> tuple[Variant, ...]:
     ball's diameter covers it (`eq_24_25`).
     """
     return (
-        printed(lambda c: (_growth(Fraction(2)), _typical()), "in m, at fixed K and D, network of Eq. (5)", "m",
-                part="m"),
+        printed(lambda c: (_growth(Fraction(2)), _typical(), _large_K(c), _worst_on_ball(Fraction(2))),
+                "in m, at fixed D, network of Eq. (5), K = 1 and K = m^4", "m", part="m"),
         printed(lambda c: _linear(c, RATE, False), "in K, linear critic, i.i.d. samples", "K, i.i.d.", part="K"),
         printed(lambda c: _linear(c, RATE, True), "in K, linear critic, Markovian samples", "K, Markovian", part="K"),
         out_of_scope(
@@ -76,7 +97,8 @@ def eq_23() -> tuple[Variant, ...]:
             "D and m^(-1/12)", part="depth",
         ),
         source(lambda c: (_noiseless(RATE), _linear(c, RATE, False)), "Cai et al. (2019): mean square, i.i.d."),
-        reading(lambda c: _growth(Fraction(0)), "in m, output divided by sqrt(m)", "scaled output"),
+        reading(lambda c: (_growth(Fraction(0)), _worst_on_ball(Fraction(0))), "in m, output divided by sqrt(m)",
+                "scaled output"),
         repaired(
             lambda c: (_noiseless(RATE), _linear(c, RATE, False)),
             "linear critic, i.i.d., sqrt(K) >= 8/(1 - gamma): root mean square at most "
@@ -134,6 +156,86 @@ def _growth(doubled: Fraction) -> Evidence:
         "exponent of m in the root mean square of the error at K = 1", Fraction(int(exponent.p), int(exponent.q)),
         RADIUS_EXPONENT, Relation.AT_MOST, rigor=Rigor.SYMBOLIC, scope=Scope.INSTANCES, instances=1,
         witness=Witness("the initial output", {"E y^2": str(second)}),
+    )
+
+
+def at_linear_solution(width: int, rng: np.random.Generator) -> tuple[float, float]:
+    """One draw of ``y/sqrt(2m)`` and of ``|Q-hat(W*)|``: one pair, gamma = 0, r = 0, one layer, ball inactive.
+
+    Args:
+        width: m.
+        rng: of the weights.
+    """
+    square = 2 * float(rng.chisquare(width))  # ||h||^2
+    z, b = np.sqrt(2 * square) * rng.normal(size=width), rng.normal(size=width)
+    live = z > 0
+    y = float((b * z)[live].sum()) / width**0.5
+    slope = float((b**2)[live].sum()) * square / width
+    moved = z[live] - y * b[live] * square / (width**0.5 * slope)
+    return y / (2 * width) ** 0.5, abs(float((b[live] * np.maximum(moved, 0.0)).sum())) / width**0.5
+
+
+def limit_at_linear_solution() -> sympy.Expr:
+    """Limit of ``|Q-hat(W*)|`` in g: the gain of the units that die, integrated over b and over z near zero."""
+    b, z, c, g, width = sympy.symbols("b z c g m", positive=True)
+    normal = sympy.exp(-(b**2) / 2) / sympy.sqrt(2 * sympy.pi)
+    density = 1 / sympy.sqrt(2 * sympy.pi * 4 * width)  # of N(0, 2 ||h||^2) at zero, ||h||^2 ~ 2 m
+    gain = sympy.integrate(b * (c * b - z), (z, 0, c * b))
+    total = width / sympy.sqrt(width) * density * sympy.integrate(gain * normal, (b, 0, sympy.oo))
+    # c = |y| ||h||^2 / (sqrt(m) ||grad||^2) with y = g sqrt(2m), ||h||^2 ~ 2 m and ||grad||^2 ~ m
+    return sympy.simplify(total.subs(c, 2 * sympy.sqrt(2) * g))
+
+
+def _large_K(context: Context) -> Evidence:
+    """Lower bound on the limit of P(error >= 1/2) at K = m^4, B = 3; (23) needs zero."""
+    g = sympy.Symbol("g", positive=True)
+    limit = limit_at_linear_solution()
+    if sympy.simplify(limit - 2 * g**2 / sympy.pi) != 0:
+        raise ValueError(f"the limit at W* is {limit}, not 2 g^2/pi")
+    # |g| between sqrt(pi)/2, where the limit is 1/2, and 2, where W* is 2 sqrt(2) < 3 from W(0)
+    chance = arb(2).sqrt().erf() - (arb.pi() / 8).sqrt().erf()
+    low, high = float(chance.lower()), float(chance.upper())
+    ratios = {}
+    for width in WIDTHS:
+        rng = context.rng(2323, width)
+        found = np.array([at_linear_solution(width, rng) for _ in range(DRAWS)])
+        ratios[f"m = {width}: mean |Q-hat(W*)| over mean (2/pi) g^2, {DRAWS} draws"] = float(
+            found[:, 1].sum() / (2 / np.pi * (found[:, 0] ** 2).sum())
+        )
+    return Evidence(
+        "limit in m of a lower bound on P(error >= 1/2), K = m^4, B = 3", (low + high) / 2, low, high, 0,
+        Relation.AT_MOST, Rigor.INTERVAL, instances=1,
+        witness=Witness(
+            "one state-action pair, gamma = 0, r = 0, D = 1: V-bar learns zero, and the network at W* has (2/pi) g^2",
+            ratios,
+        ),
+    )  # fmt: skip
+
+
+def _worst_on_ball(doubled: Fraction) -> Evidence:
+    """Exponent of m in the largest ``|Q-hat - Q-hat_0|`` on a fixed ball, one layer, less ``(2 - doubled)/4``.
+
+    Units with b > 0 and ``|z| <= b/(4p)`` are moved by ``b/(2p)``, with p the price that spends the budget ``2 m B^2``.
+
+    Args:
+        doubled: as in `_growth`.
+    """
+    b, z, p, B, width = sympy.symbols("b z p B m", positive=True)
+    normal, density = sympy.exp(-(b**2) / 2) / sympy.sqrt(2 * sympy.pi), 1 / sympy.sqrt(2 * sympy.pi * width)
+
+    def over_units(of: sympy.Expr) -> sympy.Expr:
+        near = sympy.integrate(of, (z, 0, b / (4 * p)))
+        return sympy.simplify(width * density * sympy.integrate(near * normal, (b, 0, sympy.oo)))
+
+    spent, gain = over_units((b / (2 * p)) ** 2), over_units(b * (b / (2 * p) - z)) / sympy.sqrt(width)
+    price = ((spent * p**3) / (2 * width * B**2)) ** sympy.Rational(1, 3)
+    worst = sympy.simplify(gain.subs(p, price))
+    power = sympy.simplify(sympy.diff(sympy.log(worst), width) * width)
+    exponent = Fraction(int(power.p), int(power.q)) - (2 - doubled) / 4
+    return exact_evidence(
+        "exponent of m in the largest |Q-hat - Q-hat_0| on a fixed ball, one layer", exponent, Fraction(-1, 12),
+        Relation.AT_MOST, rigor=Rigor.SYMBOLIC, scope=Scope.INSTANCES, instances=1,
+        witness=Witness("one input, one layer, output as printed", {"limit": str(worst)}),
     )
 
 

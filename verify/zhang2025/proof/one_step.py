@@ -37,13 +37,14 @@ def eq_9() -> tuple[Variant, ...]:
     reason only: with the true floor of `lemma_5_7` and L_J read as the smoothness constant the printed constants hold
     (reading). Witness: one agent, a bandit with three arms, rewards (1, 0, 0), gamma = 1/2, policies on a circle, at
     the worst angle. The gradient is zero and the gap is 5/3; a small direction d of any kind gives ``||e|| = ||d||`` as
-    small as we like; the gap changes by at most ``alpha^2/6`` in a step, while (9) asks it to shrink by
-    ``(14/405) alpha`` minus terms of second order and the error. With alpha_t = 1/200 and ||d|| = 1/1000 it fails by a
-    rational amount. L_J is 1/3 here whether it is the Lipschitz or the smoothness constant, and any other fails too, at
-    a smaller step. The Fisher information is 1/10 at least; ``mu_f = sqrt(2)/15 < 1/10`` is chosen to make
-    sqrt(mu) = 1/15 rational. If theta* is the best of the class and not of all policies the gap is 2/3, and
-    ``sqrt(eps_bias) <= 2``: the advantage is at most one, and its regression on the score at most
-    ``(1/2) / sqrt(I)`` times a score of at most ``1/sqrt(3)``, with I at least 1/10. It fails again.
+    small as we like; the gap changes by at most ``alpha^2/6`` in a step, while (9) asks it to shrink by ``(14/405)
+    alpha`` minus terms of second order and the error. With alpha_t = 1/200 and ||d|| = 1/1000 it fails by a rational
+    amount. L_J is 1/3 here whether it is the Lipschitz or the smoothness constant, and any other fails too, at a
+    smaller step. The Fisher information is 1/10 at least; ``mu_f = sqrt(2)/15 < 1/10`` is chosen to make sqrt(mu) =
+    1/15 rational. If theta* is the best of the class and not of all policies the gap is 2/3, and ``sqrt(eps_bias) <=
+    2``: the advantage is at most one, and its regression on the score at most ``(1/2) / sqrt(I)`` times a score of at
+    most ``1/sqrt(3)``, with I at least 1/10. It fails again. Second opinion: both excesses from J of the class in
+    `mdp.policies` (tests).
 
     Repaired, for one agent or stacked normalisation, with K the smoothness constant and the true floor of
     `lemma_5_7`: ``Delta_{t+1} <= (1 - alpha_t sqrt(mu)) Delta_t + 2 alpha_t ||e_t|| + K alpha_t^2/2
@@ -70,7 +71,11 @@ def eq_9() -> tuple[Variant, ...]:
             lambda c: (_at_the_worst_angle(Form.true_floor_only()), _on_circles(c, Form.true_floor_only())),
             "the printed constants with the true floor, L_J the smoothness constant", "true floor",
         ),
-        reading(lambda c: _on_circles(c, Form.printed()), "on random circles, random steps and directions", "circles"),
+        reading(
+            lambda c: (_at_the_worst_angle(Form.printed()), _on_circles(c, Form.printed())),
+            "on random circles, random steps and directions", "circles",
+            recheck=lambda c: _at_the_worst_angle(Form.printed()),
+        ),
         repaired(
             lambda c: (_at_the_worst_angle(Form.repaired()), _on_circles(c, Form.repaired())),
             "smoothness K/2, the true floor, a = 1 and b = 2",

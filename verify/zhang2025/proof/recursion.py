@@ -44,6 +44,8 @@ def eq_11() -> tuple[Variant, ...]:
     induction steps symbolically. The last constant is approached like ``t^(-1/6)``, so that at t = 1000 it is still
     below 4: a run shows less than the bound for a very long time.
 
+    Second opinion: each coefficient by running (9) with equality on a unit input (tests).
+
     As printed, (10) has weights that are not positive, so that (11) does follow from it (last reading): two errors
     that cancel.
 

@@ -29,7 +29,6 @@ STREAMS = Arrays(
 """Inputs ``first x, x_0, x_1, ...`` of K iterations with the rewards of N agents."""
 
 
-
 def yardstick(last: int = 0) -> Callable[[Named], Any]:
     """Relative gap between the mean of the agents' averages and the centralised one, on the same samples.
 
@@ -95,12 +94,13 @@ CHAINS = Joined(
 The source asks for sqrt(K) of at least 8 / (1 - gamma)."""
 
 
-def averaged_td(numerator: int = 1, denominator: int = 1) -> Raw:
+def averaged_td(numerator: int = 1, denominator: int = 1, last: int = 0) -> Raw:
     """(23) repaired, squared, for i.i.d. samples: ``(1 - gamma) sqrt(K) E(V_avg - V*)^2 <= start^2 + 2 sigma^2``.
 
     Args:
         numerator: of the share of the right side.
         denominator: of this share.
+        last: 0 for the average of W(0), ..., W(K - 1); 1 for that of W(0), ..., W(K), as in line 9 of Algorithm 2.
     """
 
     def raw(joint: Joint) -> Pair | None:
@@ -117,7 +117,7 @@ def averaged_td(numerator: int = 1, denominator: int = 1) -> Raw:
         whole = length * 8 / (1 - gamma)
         beta_inverse = int(whole.ceil()) if isinstance(whole, fmpq) else ceil(whole)
         weights, slopes = mu[:, None] * P, phi[:, None] * (phi[:, None] - gamma * phi[None, :])
-        error = mean_square_of_average(weights, slopes, delta * phi[:, None], beta_inverse, start)
+        error = mean_square_of_average(weights, slopes, delta * phi[:, None], beta_inverse, start, last)
         right = (start**2 + 2 * noise) * numerator / denominator
         return (1 - gamma) * beta_inverse * (mu * phi**2).sum() * error, right
 
@@ -125,18 +125,21 @@ def averaged_td(numerator: int = 1, denominator: int = 1) -> Raw:
 
 
 def mean_square_of_average(
-    weights: np.ndarray, slopes: np.ndarray, noises: np.ndarray, beta_inverse: int, start: Any
+    weights: np.ndarray, slopes: np.ndarray, noises: np.ndarray, beta_inverse: int, start: Any, last: int = 0
 ) -> Any:
-    """``E (S_K / K)^2`` for ``x' = (1 - beta slope) x + beta noise``, independent draws, K = 1 / beta^2.
+    """Mean square of the average of x_0, x_1, ... for ``x' = (1 - beta slope) x + beta noise``, independent draws.
+
+    K = 1 / beta^2, and K + last terms are averaged.
 
     The moments (1, x, x^2, S, S x, S^2) follow a linear map; rationals are enclosed before its powers are taken.
 
     Args:
-        weights: probabilities of the outcomes.
-        slopes: of each outcome.
-        noises: of each outcome; their mean is zero.
+        weights: probabilities of the outcomes, (n,).
+        slopes: of each outcome, (n,).
+        noises: of each outcome; their mean is zero, (n,).
         beta_inverse: 1 / beta, a whole number.
         start: x_0.
+        last: 0 or 1.
     """
     a1, a2 = (weights * (1 - slopes / beta_inverse)).sum(), (weights * (1 - slopes / beta_inverse) ** 2).sum()
     n1, n2 = (weights * noises).sum() / beta_inverse, (weights * noises**2).sum() / beta_inverse**2
@@ -149,5 +152,6 @@ def mean_square_of_average(
     if isinstance(start, fmpq):
         rows, first = [[arb(x) for x in row] for row in rows], [arb(x) for x in first]
     kind = object if isinstance(start, fmpq) else float
-    power = np.linalg.matrix_power(np.array(rows, dtype=kind), beta_inverse**2)
-    return (power @ np.array(first, dtype=kind))[5] / beta_inverse**4
+    terms = beta_inverse**2 + last
+    power = np.linalg.matrix_power(np.array(rows, dtype=kind), terms)
+    return (power @ np.array(first, dtype=kind))[5] / terms**2

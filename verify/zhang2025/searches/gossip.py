@@ -210,6 +210,30 @@ def all_agents_sharp(numerator: int = 1, denominator: int = 1) -> Raw:
     return raw
 
 
+def all_agents_path_rate(tenths: int = 40, numerator: int = 1, denominator: int = 1) -> Raw:
+    """Term (5) repaired: the sum over agents is at most ``(N/4) r_max^2 (1 - 4 eta sin^2(pi/2N))^(2t)``.
+
+    Args:
+        tenths: ten times the constant before eta.
+        numerator: of the share of the right side.
+        denominator: of this share.
+    """
+
+    def raw(instance: Named) -> Pair | None:
+        A, unit = instance["A"], _largest_score(instance["psi"])
+        if not unit > 0:
+            return None
+        N, eta, t = len(A), min(x for x in A.ravel() if x > 0), int(instance["rounds"].item())
+        if is_exact(A):
+            rate = 1 - arb(fmpq(tenths, 10) * eta) * (arb.pi() / (2 * N)).sin() ** 2
+        else:
+            rate = 1 - tenths / 10 * eta * np.sin(np.pi / 2 / N) ** 2
+        right = N * instance["rewards"].max() ** 2 * rate ** (2 * t) * numerator / (4 * denominator)
+        return (_errors(instance) ** 2).sum() / unit, right
+
+    return raw
+
+
 def norm_square_above(A: np.ndarray) -> Any:
     """``||A - 11^T/N||^2`` in floats; for rationals a number above it, proved by Sylvester's criterion.
 

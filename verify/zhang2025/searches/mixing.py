@@ -86,10 +86,30 @@ def batch_errors(form: str = "v", numerator: int = 1, denominator: int = 1) -> R
     def sides(b: Batch) -> list[Pair]:
         X, width = _repaired_bounds(b)
         right = (X**2 + 2 * X * width / (1 - b.gamma)) * numerator / denominator
-        squares = [b.mean(b.sample(i) ** 2) for i in agents(b)]
-        crosses = [[b.cross(i, lag) for lag in range(1, max(BATCHES))] for i in agents(b)]
-        total = sum(squares)
-        lags = [sum(row[k] for row in crosses) for k in range(max(BATCHES) - 1)]
-        return [((M * total + sum(2 * (M - k) * lags[k - 1] for k in range(1, M))) / M, right) for M in BATCHES]
+        return [(left, right) for left in _scaled_errors(b)]
+
+    return of_batch(form, False, sides)
+
+
+def _scaled_errors(b: Batch) -> list[Any]:
+    """``M E sum_i |h^i - g^i|^2`` for M in `BATCHES`: the sum (28) over lags, floats and rationals alike."""
+    total = sum(b.mean(b.sample(i) ** 2) for i in agents(b))
+    lags = [sum(b.cross(i, lag) for i in agents(b)) for lag in range(1, max(BATCHES))]
+    return [(M * total + sum(2 * (M - k) * lags[k - 1] for k in range(1, M))) / M for M in BATCHES]
+
+
+def batch_order(form: str = "v", numerator: int = 1, denominator: int = 1) -> Raw:
+    """Term (4) repaired: ``M E sum_i |h^i - g^i|^2 <= C^2 (1 + 4 / (1 - gamma))``, ``C = r_max (1 + 1 / (1 - gamma))``.
+
+    Args:
+        form: of the TD error.
+        numerator: of the share of the right side.
+        denominator: of this share.
+    """
+
+    def sides(b: Batch) -> list[Pair]:
+        C = b.reward_range * (1 + 1 / (1 - b.gamma))
+        right = C**2 * (1 + 4 / (1 - b.gamma)) * numerator / denominator
+        return [(left, right) for left in _scaled_errors(b)]
 
     return of_batch(form, False, sides)

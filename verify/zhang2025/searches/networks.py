@@ -43,7 +43,7 @@ class Targets:
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Corners and values in [-6, 6], and a seed below 1000; all are rounded down."""
+        """Corners and values in [-6, 6], and a seed below 1000, flat; all are rounded down."""
         count = self.n_inputs * self.d
         return rational_array([-GRID] * count + [0]), rational_array([GRID] * count + [999])
 
@@ -51,7 +51,7 @@ class Targets:
         """The target and the seed.
 
         Args:
-            parameters: floats or rationals.
+            parameters: floats or rationals, a flat vector.
         """
         whole = [int(np.floor(float(Fraction(str(x))))) for x in parameters]
         rows = np.array(whole[:-1]).reshape(self.n_inputs, self.d)
@@ -68,7 +68,7 @@ class Targets:
         """One input less.
 
         Args:
-            parameters: floats or rationals.
+            parameters: floats or rationals, a flat vector.
         """
         for k in range(self.n_inputs if self.n_inputs > 1 else 0):
             kept = np.delete(parameters, np.arange(k * self.d, (k + 1) * self.d))
@@ -119,7 +119,7 @@ class CriticPairs:
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Every entry in [-2, 2]."""
+        """Every entry in [-2, 2], (n,) each."""
         count = 2 * self.width + 3 * self.depth * self.width**2
         return rational_array([-2] * count), rational_array([2] * count)
 
@@ -127,7 +127,7 @@ class CriticPairs:
         """B (m,), H x (m,), and three stacks of layers (D, m, m).
 
         Args:
-            parameters: floats or rationals.
+            parameters: floats or rationals, a flat vector.
         """
         m, shape = self.width, (3, self.depth, self.width, self.width)
         return parameters[:m], parameters[m : 2 * m], *parameters[2 * m :].reshape(shape)
@@ -136,7 +136,7 @@ class CriticPairs:
         """One layer or one unit less.
 
         Args:
-            parameters: floats or rationals.
+            parameters: floats or rationals, a flat vector.
         """
         b, z, *layers = self.build(parameters)
         stack = np.stack(layers)
@@ -151,7 +151,7 @@ class CriticPairs:
         """All weights.
 
         Args:
-            instance: from `build`.
+            instance: as `build` gives it.
         """
         names = ("b", "H x", "W(0)", "W - W(0)", "W' - W(0)")
         return dict(zip(names, instance, strict=True))

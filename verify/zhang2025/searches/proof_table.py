@@ -1,4 +1,4 @@
-"""Adversarial searches behind the repaired variants of zhang2025's proof, Eqs. (8)-(37)."""
+"""Adversarial searches behind the repaired variants of zhang2025's proof, Eqs. (8)-(37), and terms of Theorem 5.10."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 from verify.search import ConsensusMatrices, Family, Inequality
 from verify.search.joined import Raw, identity, ratio
 from verify.search.shapes import homogeneous
-from verify.searched import Search
+from verify.searched import Search, Survey
 from verify.zhang2025.searches import batch, critic, gossip, mixing, recursion
+from verify.zhang2025.searches.surveys import RUNS, valley_gap
 
 SHARP_TOLERANCE = 1e-8
 """Tolerance of claims that are attained: sides of order one are rounded at 1e-14, against a floor of 1e-6; ours."""
@@ -60,6 +61,18 @@ BOUNDS: dict[str, tuple[str, Raw, Family]] = {
     ),
     "eq-34::repaired": ("||g - (1 - gamma) grad J||^2 <= epsilon_critic^2", batch.critic_share(), batch.WITH_ERROR),
     "eq-34::repaired[fifth]": ("E|A^ - A|^2 <= 2 E A^^2 + 2 E A^2", batch.advantages(), batch.WITH_ERROR),
+    "theorem-5.10-term-4::repaired": (
+        "M E||h - g||^2 <= C^2 (1 + 4/(1 - gamma)), all agents, undiscounted TD error, M = 1, 2, 5",
+        mixing.batch_order(), batch.WITHOUT_ERROR,
+    ),
+    "theorem-5.10-term-5::repaired": (
+        "sum over agents <= (N/4) r_max^2 (1 - 4 eta sin^2(pi/2N))^(2t)", gossip.all_agents_path_rate(),
+        gossip.TD_BATCHES,
+    ),
+    "theorem-5.10-term-7::repaired": (
+        "(1 - gamma) sqrt(K) E(Q-bar - Q*)^2 <= ||W(0) - W*||^2 + 2 sigma^2, average of W(0) to W(K)",
+        critic.averaged_td(last=1), critic.CHAINS,
+    ),
 }  # fmt: skip
 """Inequalities between nonnegative sides: the claim in words, its sides, and where it is searched."""
 
@@ -89,10 +102,21 @@ SCALED: dict[str, tuple[Inequality, Family]] = {
 
 SEARCHES: dict[str, Search] = {
     **{key: Search(inequality, family, SHARP_TOLERANCE) for key, (inequality, family) in SCALED.items()},
-    **{key: Search(homogeneous(text, raw), family, SHARP_TOLERANCE) for key, (text, raw, family) in BOUNDS.items()},
+    **{
+        key: Search(homogeneous(text, raw), family, SHARP_TOLERANCE, scaled=True)
+        for key, (text, raw, family) in BOUNDS.items()
+    },
     **{key: Search(identity(text, gap), family, IDENTITY_TOLERANCE) for key, (text, gap, family) in IDENTITIES.items()},
 }
 """By ``id::variant``."""
+
+SURVEYS: dict[str, Survey] = {
+    "theorem-5.10-term-1::repaired": Survey(
+        f"largest (T-1) Delta_T over its bound minus one, {RUNS} random valleys each", valley_gap, 1e-12,
+        share=1 / RUNS, each=RUNS,
+    ),
+}
+"""Random instances that are no box of parameters, by ``id::variant``."""
 
 RATIOS: dict[str, tuple[Inequality, Family]] = {
     "consensus-rate::repaired": SCALED["consensus-rate::repaired"],

@@ -10,7 +10,7 @@ from verify.identities import FLOAT_TOLERANCE
 from verify.search import ConsensusMatrices, Family, Inequality, MDPFamily, Vectors
 from verify.search.forms import Raw, identity, ratio, scale_free
 from verify.search.joined import Extra, Joined
-from verify.searched import Search
+from verify.searched import Search, Survey
 from verify.zhang2025.searches.networks import (
     CriticPairs,
     Targets,
@@ -31,6 +31,7 @@ from verify.zhang2025.searches.setting_claims import (
     two_kernels,
 )
 from verify.zhang2025.searches.smoothness import descent, gossip_rounds
+from verify.zhang2025.searches.surveys import listing_gap, start_slope_gap
 
 SHARP_TOLERANCE = 1e-8
 """Tolerance of claims that are attained: sides of order 1e-4 count, rounding is 1e-14; ours."""
@@ -62,6 +63,7 @@ def _one(family: MDPFamily) -> tuple[int, ...]:
 
 
 TEAM = MDPFamily(3, (2, 2), policy_features=2)
+TWO_AGENTS = MDPFamily(2, (3, 2), policy_features=2)
 PAIRS = Joined(MDPFamily(3, (2,)), (Extra("features", _pair_features),))
 FLAT = Joined(MDPFamily(2, (2, 2), policy_features=1), (Extra("psi'", _local),))
 ADDITIVE = Joined(MDPFamily(2, (2, 2)), (Extra("f", _local), Extra("V", _states, -2, 2)))
@@ -87,11 +89,11 @@ BOUNDS: dict[str, tuple[str, Raw, Family]] = {
     ),
     "lemma-5.7::repaired": (
         "J* - J <= sqrt(eps_bias)/(1 - gamma) + G ||grad J|| / mu_f", domination(),
-        MDPFamily(2, (3,), policy_features=2),
+        TWO_AGENTS,
     ),
     "lemma-5.7::repaired[square root]": (
         "sqrt(mu) (J* - J) <= sqrt(mu) sqrt(eps_bias)/(1 - gamma) + ||grad J||, mu = mu_f^2 / 2, scores at most one",
-        domination(printed_norm=True), MDPFamily(2, (3,), policy_features=2),
+        domination(printed_norm=True), TWO_AGENTS,
     ),
     "assumption-5.8-J::repaired": (
         "|grad J| <= L_J and |J(theta') - J - grad J . u| <= |u|^2 L / 2, log-linear and circular", descent(), SMOOTH,
@@ -126,7 +128,10 @@ IDENTITIES: dict[str, tuple[str, Any, Family]] = {
 """Equalities: the claim in words, its relative gap, and where it is searched."""
 
 SEARCHES: dict[str, Search] = {
-    **{key: Search(scale_free(text, raw), family, SHARP_TOLERANCE) for key, (text, raw, family) in BOUNDS.items()},
+    **{
+        key: Search(scale_free(text, raw), family, SHARP_TOLERANCE, scaled=True)
+        for key, (text, raw, family) in BOUNDS.items()
+    },
     **{key: Search(identity(text, gap), family, FLOAT_TOLERANCE) for key, (text, gap, family) in IDENTITIES.items()},
     "universal-approximation::repaired[wide]": Search(
         Inequality("two layers of width 2 d n equal f on n inputs", representation(deep=False)), Targets()
@@ -153,9 +158,24 @@ RATIOS: dict[str, tuple[Inequality, Family]] = {
 }
 """The inequalities as ``lhs / rhs``, for `verify.search.worst_ratio`: how sharp they are."""
 
+SURVEYS: dict[str, Survey] = {
+    "algorithm-1-data::repaired": Survey(
+        "cells that the repaired listing reads before they are written, random T, M and N up to 5", listing_gap
+    ),
+    "assumption-5.8-Q::repaired[start]": Survey(
+        "|mean of |dQ/dW|^2 over all sign patterns of a random start law - D |x_0|^2 / 2|, relative", start_slope_gap,
+        FLOAT_TOLERANCE,
+    ),
+}
+"""Random instances that are no box of parameters, by ``id::variant``."""
+
 NOT_SEARCHED: dict[str, str] = {
-    "algorithm-1-data::repaired": "a listing: which cells are read before they are written does not depend on numbers",
-    "assumption-5.8-Q::repaired[start]": "one expectation over Gaussian weights, whose law does not depend on x; no "
-    "instance to choose beside m and D",
+    "d1-defaults::repaired": "a list of parameter values against conditions; nothing to choose",
+    "figure-5::repaired": "a comparison of mean rewards of runs at the printed parameters; nothing to choose",
+    "figure-7::repaired": "a comparison of mean rewards of runs at the printed parameters; nothing to choose",
+    "figure-9::repaired": "a comparison of mean rewards of runs at the printed parameters; nothing to choose",
+    "figure-2-10::repaired": "a comparison of mean rewards of runs at the printed parameters; nothing to choose",
+    "figure-4::repaired": "mean rewards of recorded runs at the printed parameters; nothing to choose",
+    "figure-4::repaired[without gossip]": "mean rewards of recorded runs at the printed parameters; nothing to choose",
 }
 """Repaired variants without a search, and why."""

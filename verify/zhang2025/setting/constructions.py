@@ -25,7 +25,7 @@ class Target:
     values: np.ndarray
 
     def bump(self, j: int) -> tuple[np.ndarray, fmpq]:
-        """Spanning vectors w_k of the complement of x_j and the least c for which g_j <= 0 at the other inputs.
+        """Spanning w_k of the complement of x_j, one per row, and the least c with g_j <= 0 at the other inputs.
 
         Args:
             j: index of the input.

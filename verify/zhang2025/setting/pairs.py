@@ -49,7 +49,7 @@ def box_solutions(G: np.ndarray, h: np.ndarray, radius: fmpq) -> list[np.ndarray
 
     Returns:
         Exact solutions; faces whose free block is singular are skipped, since a solution there can be moved along the
-        null direction to a smaller face.
+        null direction to a smaller face, (K,) each.
     """
     found: list[np.ndarray] = []
     for face in product((-1, 0, 1), repeat=len(h)):

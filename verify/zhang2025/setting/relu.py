@@ -110,19 +110,19 @@ class ReluNetwork:
 
 
 def relu(z: np.ndarray) -> np.ndarray:
-    """Positive parts.
+    """Positive parts, in the shape of z.
 
     Args:
-        z: rationals.
+        z: rationals, any shape.
     """
     return z * live(z)
 
 
 def live(z: np.ndarray) -> np.ndarray:
-    """1 where positive, 0 elsewhere, as rationals.
+    """1 where positive, 0 elsewhere, as rationals, in the shape of z.
 
     Args:
-        z: rationals.
+        z: rationals, any shape.
     """
     return rational_array(np.asarray(z > 0, dtype=int))
 

@@ -7,26 +7,18 @@ quick profile has a few repetitions, the full one the paper's 100.
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import xarray as xr
 from scipy.stats import binomtest
+from scipy.stats import t as student
 
 from algorithms.neural.spread import SpreadSettings
 from verify.context import Context
 from verify.evidence import Evidence, Relation, Rigor
-from verify.experiments.coordination.summary import student_interval
-from verify.experiments.simple_spread.runs import (
-    HORIZON,
-    PAPER_RUNS,
-    RADIUS,
-    Budget,
-    Line,
-    best_of,
-    exact_reward,
-    game_of,
-    run_lines,
-)
+from verify.experiments.simple_spread.lines import HORIZON, PAPER_RUNS, RADIUS, Line
+from verify.experiments.simple_spread.runs import Budget, levels, run_lines
 
 VISIBLE = 0.05
 """Share of the gap between uniform policies and the optimum that a reader could see in a figure; ours."""
@@ -38,7 +30,7 @@ CLOSE_RUNS = 8
 """The same for the defaults and the deepest critic, which differ by less; ours."""
 
 NETWORK_BUDGET = Budget(48, 2_000, 1)
-"""For network actors in every profile; ours. They cost three times as much, and their starts differ much."""
+"""For network actors in the quick profile; ours. They cost twice as much, and their starts differ much."""
 
 DEFAULTS = SpreadSettings(actor="softmax")
 DEEPEST = replace(DEFAULTS, depth=40)
@@ -46,12 +38,12 @@ EXACT = replace(DEFAULTS, reading="repaired", critic="exact", radius=RADIUS)
 
 
 def gains(context: Context, settings: SpreadSettings, agents: int = 2) -> np.ndarray:
-    """Exact reward of the last policies minus that of the first, by repetition; runs are shared between statements.
+    """Exact reward of the last policies minus that of the first, one per repetition; statements share the runs.
 
     Args:
         context: profile and seed.
         settings: the algorithm's.
-        agents: N, at most three.
+        agents: N.
     """
     data = runs(context, settings, agents)
     return np.asarray((data["exact"].isel(line=0, checkpoint=-1) - data["start"].isel(line=0)).values)
@@ -65,10 +57,10 @@ def runs(context: Context, settings: SpreadSettings, agents: int = 2) -> xr.Data
         settings: the algorithm's.
         agents: N.
     """
-    quick = CLOSE_RUNS if agents == 2 and settings in (DEFAULTS, DEEPEST) else QUICK_RUNS
-    budget = Budget(PAPER_RUNS if context.profile.name == "full" else quick, HORIZON, 1)
+    quick = Budget(CLOSE_RUNS if agents == 2 and settings in (DEFAULTS, DEEPEST) else QUICK_RUNS, HORIZON, 1)
     if settings.actor == "network":
-        budget = NETWORK_BUDGET
+        quick = NETWORK_BUDGET
+    budget = Budget(PAPER_RUNS, HORIZON, 1) if context.profile.name == "full" else quick
     changes = {k: v for k, v in vars(settings).items() if v != getattr(SpreadSettings(), k)}
     key = "spread-" + "-".join([f"N-{agents}", *(f"{k}-{v}" for k, v in changes.items())]).replace(" ", "-")
     return context.dataset(
@@ -76,27 +68,17 @@ def runs(context: Context, settings: SpreadSettings, agents: int = 2) -> xr.Data
     )
 
 
-def gap(agents: int = 2) -> float:
-    """Exact mean reward per step of the optimum minus that of uniform policies.
+def gap(agents: int = 2) -> Fraction:
+    """Exact mean reward per step of the best joint policy minus that of uniform policies.
 
     Args:
-        agents: N, at most three.
+        agents: N, at most four.
     """
-    return best_of(agents).high - uniform_reward(agents)
-
-
-def uniform_reward(agents: int) -> float:
-    """Exact mean reward per step of uniform policies.
-
-    Args:
-        agents: N, at most three.
-    """
-    game = game_of(agents)
-    return exact_reward(game, np.full((agents, game.n_cells, 5), 0.2))
+    return levels(agents).best - levels(agents).uniform
 
 
 def mean(
-    quantity: str, values: np.ndarray, claimed: float, relation: Relation, note: str = ""
+    quantity: str, values: np.ndarray, claimed: float, relation: Relation, note: str = "", family: int = 1
 ) -> Evidence:
     """Mean of independent runs with its Student interval, against a number.
 
@@ -106,11 +88,15 @@ def mean(
         claimed: what it is compared with.
         relation: how.
         note: a remark.
+        family: comparisons that are decided together: each interval has confidence 1 - 5 % / family (Bonferroni), so
+            that all of them hold what they estimate with 95 %.
     """
-    mean, half = (float(x) for x in student_interval(values))
+    centre, n = float(values.mean()), len(values)
+    half = float(student.ppf(1.0 - 0.025 / family, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    remarks = [note, f"one of {family} comparisons, together 95 %" if family > 1 else ""]
     return Evidence(
-        quantity, mean, mean - half, mean + half, claimed, relation, Rigor.STATISTICAL, instances=len(values),
-        note=note, sample=tuple(float(x) for x in values), sample_quantity=quantity,
+        quantity, centre, centre - half, centre + half, claimed, relation, Rigor.STATISTICAL, instances=n,
+        note="; ".join(filter(None, remarks)), sample=tuple(float(x) for x in values), sample_quantity=quantity,
     )
 
 
@@ -128,8 +114,8 @@ def learns(
         share: what would be seen, as a share of the gap; 0 for any gain.
     """
     return mean(
-        f"gain in exact reward per step, {what}", gains(context, settings), share * gap(), relation,
-        f"{VISIBLE:.0%} of the gap of {gap():.4g} between uniform policies and the optimum is what would be seen",
+        f"gain in exact reward per step, {what}", gains(context, settings), share * float(gap()), relation,
+        f"{VISIBLE:.0%} of the gap of {float(gap()):.4g} between uniform policies and the optimum would be seen",
     )
 
 
@@ -140,10 +126,11 @@ def most_learn(context: Context, settings: SpreadSettings) -> Evidence:
         context: profile and seed.
         settings: the algorithm's.
     """
-    gained = gains(context, settings) >= VISIBLE * gap()
+    gained = gains(context, settings) >= VISIBLE * float(gap())
+    horizon = int(runs(context, settings)["t"][-1])
     interval = binomtest(int(gained.sum()), len(gained)).proportion_ci(method="wilson")
     return Evidence(
-        f"share of runs of {NETWORK_BUDGET.horizon:,} iterations that gain what would be seen", float(gained.mean()),
+        f"share of runs of {horizon:,} iterations that gain what would be seen", float(gained.mean()),
         float(interval.low), float(interval.high), 0.5, Relation.AT_LEAST, Rigor.STATISTICAL, instances=len(gained),
     )
 
@@ -153,14 +140,14 @@ def paired(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
     Args:
         first: one value per repetition.
-        second: likewise.
+        second: likewise, one value per repetition.
     """
     common = min(len(first), len(second))
     return np.asarray(first[:common] - second[:common])
 
 
 def more(
-    context: Context, better: SpreadSettings, than: SpreadSettings, what: str, share: float = VISIBLE
+    context: Context, better: SpreadSettings, than: SpreadSettings, what: str, share: float = VISIBLE, family: int = 1
 ) -> Evidence:
     """The mean difference of two gains, paired by seed, against what would be seen.
 
@@ -170,14 +157,17 @@ def more(
         than: settings said to gain less.
         what: the difference in words.
         share: least difference as a share of the gap; 0 for any difference.
+        family: comparisons that are decided together, see `mean`.
     """
     return mean(
-        f"difference of the gains, {what}", paired(gains(context, better), gains(context, than)), share * gap(),
-        Relation.AT_LEAST, f"paired by seed; {VISIBLE:.0%} of the gap would be seen",
+        f"difference of the gains, {what}", paired(gains(context, better), gains(context, than)), share * float(gap()),
+        Relation.AT_LEAST, f"paired by seed; {VISIBLE:.0%} of the gap would be seen", family,
     )
 
 
-def same(context: Context, one: SpreadSettings, other: SpreadSettings, what: str) -> tuple[Evidence, Evidence]:
+def same(
+    context: Context, one: SpreadSettings, other: SpreadSettings, what: str, family: int = 1
+) -> tuple[Evidence, Evidence]:
     """Equivalence: the interval of the difference lies inside plus and minus what would be seen.
 
     Args:
@@ -185,10 +175,11 @@ def same(context: Context, one: SpreadSettings, other: SpreadSettings, what: str
         one: settings.
         other: settings.
         what: the difference in words.
+        family: differences that are decided together, see `mean`; each has one interval.
     """
     difference = paired(gains(context, one), gains(context, other))
-    quantity, seen = f"difference of the gains, {what}", VISIBLE * gap()
+    quantity, seen = f"difference of the gains, {what}", VISIBLE * float(gap())
     return (
-        mean(quantity, difference, seen, Relation.AT_MOST, "paired by seed"),
-        mean(quantity, difference, -seen, Relation.AT_LEAST, "paired by seed"),
+        mean(quantity, difference, seen, Relation.AT_MOST, "paired by seed", family),
+        mean(quantity, difference, -seen, Relation.AT_LEAST, "paired by seed", family),
     )

@@ -1,4 +1,4 @@
-"""zhang2025 Remarks 3 and 4, Table 1 and Figure 4: what is said about the theorem, and what compares it with others."""
+"""zhang2025 Remarks 3 and 4, and Table 1: what is said about the theorem, and what compares it with others."""
 
 from __future__ import annotations
 
@@ -249,29 +249,4 @@ def _row_of_zeng(terms: tuple[Power, ...] = ACTOR_TERMS) -> Evidence:
     return exact_evidence(
         "best exponent of 1/T in the bounds of zeng2022", best.rate, TABLE["Zeng et al. (2022)"][2], Relation.EQUAL,
         instances=1, note="squared gradient, plus the floors eps_app and eps_sp, which the table leaves out",
-    )
-
-
-@statement("zhang2025", "figure-4")
-def figure_4() -> tuple[Variant, ...]:
-    r"""Multi-agent RLHF with three language models: the average reward rises for all agents.
-
-    .. math:: \text{reward}^i(\text{last episodes}) > \text{reward}^i(\text{first episodes}), \qquad i = 1, 2, 3
-
-    Not decided here. Nothing about three 1.1-billion-parameter language models and their reward models is exact, and
-    the sentence that gossip is the cause would need runs without it. A dialogue with a vocabulary of a few tokens and
-    two turns is a finite MDP, and could test the update rule, though not this figure.
-
-    Hypotheses: none that can be stated: the learning algorithm is not the one analysed (language models are not the
-    network of Eq. (5), actions are sequences of tokens).
-
-    Consequence: none for the theorem. One curve per agent, smoothed, without a baseline, without a run in which
-    agents do not exchange anything, cannot show that gossip is what makes rewards rise.
-    """
-    return (
-        out_of_scope(
-            "rewards rise for all agents, thanks to gossip",
-            "it takes the language models, the reward models and the data of the experiment, which the text does not "
-            "fix. A repetition with and without gossip over several seeds, on public models, would decide the trend.",
-        ),
     )

@@ -64,7 +64,7 @@ def gossip_error(point: RationalPoint, deviation: np.ndarray) -> fmpq:
 
     Args:
         point: one state, one parameter per agent.
-        deviation: ``A^t - 11^T/N``.
+        deviation: ``A^t - 11^T/N``, (N, N).
     """
     view, total = point.exact(), fmpq(0)
     left = deviation.dot(point.r[:, 0])

@@ -1,0 +1,1 @@
+"""The commands of `lemmata`, one module for each group; `verify.cli` puts them together."""
