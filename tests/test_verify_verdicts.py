@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -156,6 +157,9 @@ def test_parts_stand_or_fall_together_and_readings_may_disagree() -> None:
     assert build(good, bad) is Verdict.AMBIGUOUS
     assert build(printed(_always, "", "a", part="1"), printed(never, "", "b", part="2")) is Verdict.REFUTED
     assert build(good) is Verdict.HOLDS
+    open_ = printed(lambda c: replace(_always(c), undecided="more seeds"), "", "d")
+    assert build(good, open_) is Verdict.INCONCLUSIVE  # an undecided reading disagrees with none
+    assert build(bad, open_) is Verdict.AMBIGUOUS
 
     def proves(context: Context) -> Evidence:
         return evidence(rigor=Rigor.SYMBOLIC, scope=Scope.CLASS)

@@ -72,9 +72,9 @@ EXPECTED: dict[str, dict[str, str]] = {
         "": "refuted", "printed[gaussian]": "refuted", "printed[score]": "refuted", "source": "proved",
     },
     "assumption-5.6": {
-        "": "vacuous", "printed[each theta]": "vacuous", "printed[each theta, rank-one F]": "vacuous",
+        "": "ambiguous", "printed[each theta]": "vacuous", "printed[each theta, rank-one F]": "vacuous",
         "printed[all theta]": "vacuous",
-        "reading[rank-one F]": "refuted", "reading[rank-one F, all theta]": "refuted", "reading[four arms]": "holds",
+        "reading[rank-one F]": "refuted", "printed[all theta, rank-one F]": "refuted", "reading[four arms]": "holds",
         "repaired[floor]": "holds",
     },
     "assumption-5.8-J": {

@@ -66,8 +66,8 @@ class ClaimResult:
     def verdict(self) -> Verdict:
         """Verdict of the printed statement.
 
-        Readings of one part that all stand give the weakest of their verdicts; readings that disagree make the part
-        ambiguous. Parts stand or fall together: one refuted line refutes the statement.
+        Readings of one part of which none falls give the weakest of their verdicts; readings that disagree make the
+        part ambiguous. Parts stand or fall together: one refuted line refutes the statement.
         """
         parts: dict[str, set[Verdict]] = {}
         for v in self.variants:
@@ -119,9 +119,9 @@ def run_claims(
 
 
 def _common(readings: set[Verdict]) -> Verdict:
-    """Verdict of alternative readings of the same line."""
-    standing = (Verdict.CONSISTENT, Verdict.HOLDS, Verdict.PROVED)
-    if len(readings) == 1 or readings <= set(standing):
+    """Verdict of alternative readings of the same line: ambiguous if one falls where another does not, or otherwise."""
+    falls = {Verdict.REFUTED, Verdict.UNSATISFIABLE, Verdict.VACUOUS}
+    if len(readings) == 1 or not readings & falls:  # an undecided reading disagrees with none
         return next(v for v in WEAKEST_FIRST if v in readings)
     return Verdict.AMBIGUOUS
 

@@ -1,6 +1,6 @@
 """Recorded runs of multi-agent RLHF: one JSON file that is read without the extra, and how it was made.
 
-``python -m verify.experiments.rlhf.record FILE MODELS`` makes it again (some hours on one core).
+``python -m verify.experiments.rlhf.record FILE MODELS`` makes it again (half an hour of one core).
 """
 
 from __future__ import annotations

@@ -9,12 +9,13 @@ import numpy as np
 from flint import fmpq
 
 from mdp.approximation import actor_bias
+from mdp.direction import actor_direction
 from mdp.exact import Exact
-from mdp.linear import identity_like, solve
+from mdp.linear import identity_like, rational_array, solve
 from mdp.rational import RationalPoint
 from verify.evidence import Evidence, Relation, exact_evidence
 from verify.identities import problem_witness
-from verify.zeng2022.setting.small_problems import two_rooms
+from verify.zeng2022.setting.small_problems import tabular, two_rooms
 
 
 def cancelling() -> RationalPoint:
@@ -68,6 +69,27 @@ def sampling(point: RationalPoint) -> np.ndarray:
         point: the problem.
     """
     return actor_bias(point.exact(), "stationary").sampling
+
+
+def block_gap(point: RationalPoint) -> np.ndarray:
+    """``d(s) E[d_t]_s - (1 - gamma) mu(s) grad_s J``, (N, D): what the mu-direction of a state's parameters leaves.
+
+    Both features and policy get one parameter per state (and action), so that a score at s has only the block of s, and
+    summed over the agents' actions the direction is mu(s) and the gradient d(s) / (1 - gamma) times the same.
+
+    Args:
+        point: the problem; its own features are replaced.
+    """
+    S, widths = len(point.P), [table.shape[1] for table in point.tables]
+    largest = max(widths)
+    blocks = [np.zeros((S, A, S * largest), dtype=int) for A in widths]
+    for block in blocks:
+        for s, a in np.ndindex(*block.shape[:2]):
+            block[s, a, s * largest + a] = 1
+    view = replace(tabular(point), psi=tuple(rational_array(block) for block in blocks)).exact()
+    state = np.arange(S * largest) // largest
+    gap: np.ndarray = view.visitation[state] * actor_direction(view, "stationary")
+    return gap - (1 - view.gamma) * view.stationary[state] * view.grad_J
 
 
 def total(point: RationalPoint) -> np.ndarray:

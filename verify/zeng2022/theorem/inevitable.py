@@ -6,13 +6,14 @@ from flint import fmpq
 
 from mdp.approximation import actor_bias
 from verify.claim import Variant, control, printed, reading, repaired, statement
-from verify.identities import rational_points
+from verify.identities import exact_identity, rational_points
 from verify.zeng2022.setting.small_problems import first_violation, tabular, two_rooms
 from verify.zeng2022.setting.upper_level import lopsided
 from verify.zeng2022.theorem.bias_problems import (
     agreeing_rooms,
     all_from_visitation,
     attained,
+    block_gap,
     both_biased,
     cancelling,
     largest_ratio,
@@ -41,17 +42,20 @@ def mismatch_inevitable() -> tuple[Variant, ...]:
     sampling procedure" need not be mu: if critic and actor both sample from d, TD is still a contraction (``d P_pi <= d
     / gamma`` makes ``gamma P_pi`` a sqrt(gamma)-contraction in the d-norm) and with exact features nothing is left.
 
-    *In general*: true. On random rational problems, the small ones of one state aside, the bias never vanishes, and by
-    unbiased-actor no law but d is right for every reward.
+    *In general*, at a given theta: true. On random rational problems, the small ones of one state aside, the bias never
+    vanishes, and by unbiased-actor no law but d is right for every reward. *As a bias that stays* where the algorithm
+    comes to rest, which "constant" may mean: false where every state has parameters of its own and features are exact.
+    The block of state s of the mu-direction is then ``(1 - gamma) mu(s) / d(s)`` times that of grad J (reading
+    *separate states*), so both vanish at the same policies and nothing is left, for all rewards.
 
     Repaired, sharp: ``|b_sp,i| <= 2 TV(mu, d) max_s |E_pi[delta_hat score_i]|``, since a signed measure of total mass
     zero has parts of mass TV. Attained when the rooms want opposite things: 4/21 on both sides.
 
     Hypotheses: lower level solved at the TD fixed point; one sampling law for critic and actor, as in Algorithm 1.
 
-    Consequence: eps_sp is an upper bound that can be vacuous and can be attained. On generic problems the bias is there
-    (what floor it causes in the long run is theorem-3-actor's matter), and Corollary 1 is one way among several to
-    remove it.
+    Consequence: eps_sp is an upper bound that can be vacuous and can be attained. At a generic theta the bias is
+    there (what floor it causes in the long run is theorem-3-actor's matter: none with separate parameters per state),
+    and Corollary 1 is one way among several to remove it.
     """
     return (
         printed(
@@ -76,6 +80,13 @@ def mismatch_inevitable() -> tuple[Variant, ...]:
             ),
             "one sampling law for critic and actor always leaves a bias (law d, exact features)",
             "one law for both",
+        ),
+        reading(
+            lambda c: exact_identity(
+                c, "d(s) times the mu-direction of state s minus (1 - gamma) mu(s) grad_s J", block_gap
+            ),
+            "separate parameters per state, exact features: the mu-direction vanishes exactly where grad J does",
+            "separate states",
         ),
         repaired(
             lambda c: (largest_ratio([two_rooms(flipped=True), *rational_points(c)], fmpq(2)), attained()),

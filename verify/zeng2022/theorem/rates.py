@@ -144,8 +144,9 @@ def theorem_3_critic() -> tuple[Variant, ...]:
     paper, which might, are in a technical report that is not at hand.
 
     The assumptions can hold at once, on ring3 with its softmax (reading *together*), and they do not force the
-    conclusion: the same instance meets them whatever omega* is called, and fails for that of (7a). Second opinion on
-    the limits 1/9 and 4/225: numerical minimisation of both objectives, and a simulated run (tests).
+    conclusion: the same instance meets them whatever omega* is called, and its omega* of (7a) is another than the
+    TD fixed point (`corollary-1-critic`). Nor does *together* give the lower bound on the critic's system. Second
+    opinion on the limits 1/9 and 4/225: numerical minimisation of both objectives, and a simulated run (tests).
 
     Consequence: the first display of the main theorem needs another omega* than the paper defines; with it, the rate
     is right and attained.

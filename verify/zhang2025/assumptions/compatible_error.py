@@ -64,10 +64,11 @@ def assumption_5_6() -> tuple[Variant, ...]:
     exact, and the printed form leaves 1/4. Nor has it one constant for all theta in general: the fit at a pair
     divides by the pair's score. Four arms with rewards (1, 9/10, 0, 0), the circular class, near the angle 0 of the
     best arm: its score ``-c sin t/(1 + c cos t)`` vanishes and grad J does not, so the fit there grows like cot t.
-    Read like this, and with one constant for every theta, the assumption excludes problems and is not vacuous. With a
-    constant for each theta, which is what "for any policy, there exists" says, it is vacuous under either F. We read
-    the expectation as omitted by mistake, because F is written as a function of theta alone, (s, a) free in it
-    otherwise, and because the derivation of Lemma 5.7 needs it; the other readings have their verdicts here.
+    Read like this, and with one constant for every theta, the assumption excludes problems and is not vacuous: of the
+    four combinations this one disagrees, and the statement is ambiguous. With a constant for each theta, which is what
+    "for any policy, there exists" says, it is vacuous under either F. Elsewhere we read the expectation as omitted by
+    mistake, because F is written as a function of theta alone, (s, a) free in it otherwise, and because the derivation
+    of Lemma 5.7 needs it.
 
     Consequence: with the expectation the assumption never excludes a problem, and term (2) of Theorem 5.10,
     sqrt(eps_bias) up to constants, is never below the gap of the worst policy of the class.
@@ -79,8 +80,8 @@ def assumption_5_6() -> tuple[Variant, ...]:
         printed(lambda c: _bounded(c, 1.0), "one constant for every theta, for classes that meet Assumption 5.5",
                 "all theta"),
         reading(lambda c: _print_agrees(), "F without the expectation gives the same error", "rank-one F"),
-        reading(lambda c: _unbounded("printed"), "the constant for every theta serves F without the expectation, too",
-                "rank-one F, all theta"),
+        printed(lambda c: _unbounded("printed"), "the constant for every theta serves F without the expectation, too",
+                "all theta, rank-one F"),
         reading(lambda c: _unbounded("expectation"), "the same four arms, F with the expectation", "four arms"),
         repaired(lambda c: (_floor(), _floor_in_general(c)),
                  "eps_bias >= ((1 - gamma)(J* - J))^2 where grad J = 0, attained", "floor"),

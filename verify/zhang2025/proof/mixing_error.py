@@ -30,9 +30,11 @@ def eq_31_32() -> tuple[Variant, ...]:
     total variation* is right even with the smaller convention, half the L1 distance, although a factor 2 seems to be
     missing: actions are drawn from pi in both laws, so ``sum |A^ psi| |P - nu| <= 2 TV max_s E_pi|A^|``, and a mean
     absolute deviation is at most half the range ``r_max/(1-gamma) + 2 epsilon``. *Mixing*: Lemma 5.4 takes the worst
-    state at l1. If F knows the state only, the power is l2 - l1. If it knows the action too, as it must for (30), one
-    step is lost: in the switch (the next state is the action, both equally likely) the states are independent, kappa =
-    3/4 and any rho satisfy the lemma, but given the action the distance after one step is 1/4 = gamma / 2.
+    state at l1. If F knows the state only, the power is l2 - l1. If it knows the action too, one step is lost; for
+    (30) it must know the next state as well (a V-based TD error; again d(l2 - l1 - 1) is left) and, for the Q-based
+    one that is printed, the next action, which leaves d(l2 - l1 - 2) and nothing at lag 1. In the switch (the next
+    state is the action, both equally likely) the states are independent, kappa = 3/4 and any rho satisfy the lemma,
+    but given the action the distance after one step is 1/4 = gamma / 2.
 
     *(32) is wrong*, whatever the constants: it inherits the last equality of (30). In one state with two actions,
     ``E <x_l1, x_l2> = ||g||^2 = 1/4`` for every lag, with an exact critic.

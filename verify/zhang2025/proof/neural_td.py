@@ -48,30 +48,33 @@ def eq_23() -> tuple[Variant, ...]:
     squared error tends to 0.4073, the maximum of ``(1 - e^(-u))^2/u``. For one fixed problem the decay is faster, 1/K
     for the square.
 
-    *In m, with Eq. (5) as printed*: false. H has entries of variance 2 and no factor ``1/sqrt(m)``, so
-    ``E Q-hat(x; W(0))^2 = 2 m``; every layer keeps the norm. One state-action pair, gamma = 0, r = 0, D = 1 and
-    K = 1: Algorithm 3 runs k = 0..K-2, so V-bar = W(0), and W* brings the linearised critic as close to zero as the
-    ball allows. The error is ``min(|y|, B ||grad||)`` with y the initial output, ``E y^2 = 2m``, ``E y^4 = 12 (m^2 +
-    2m)(1 + 5/m)``, ``E ||grad||^2 = m`` and ``Var ||grad||^2 = 7m + 10``. By Paley-Zygmund and Chebyshev it is at least
-    ``sqrt(m/2)`` with a probability whose lower bound tends to 3/16 (B >= 1), whereas (23) allows ``m^(1/32) log^(3/2)
-    m`` with probability tending to one. (The network at W* in place of its linearisation moves the error by O(1): a
-    fraction ``m^(-1/2)`` of units changes sign.) Logarithms are read as at least one: literally log K = 0 at K = 1 and
-    the right side would vanish. Nor is K = 1 special: at K = 2 the one step, of length ``|y| ||grad||/sqrt(2)``, is cut
-    at the boundary, V-bar is half-way there, and where ``|y| >= B ||grad||`` the linearised error is ``B ||grad||/2``,
-    again of the order sqrt(m). For the same reason L_W of Assumption 5.8 grows like sqrt(m).
+    *In m, with Eq. (5) as printed*: false. H has entries of variance 2 and no factor ``1/sqrt(m)``, so ``E Q-hat(x;
+    W(0))^2 = 2 m``; every layer keeps the norm. One state-action pair, r = 0, D = 1 and K = 1 (gamma only scales the
+    TD error by 1 - gamma here, and is set to 0): Algorithm 3 runs k = 0..K-2, so V-bar = W(0), and W* brings the
+    linearised critic as close to zero as the ball allows. The error is ``min(|y|, B ||grad||)`` with y the initial
+    output, ``E y^2 = 2m``, ``E y^4 = 12 (m^2 + 2m)(1 + 5/m)``, ``E ||grad||^2 = m`` and ``Var ||grad||^2 = 7m + 10``.
+    By Paley-Zygmund and Chebyshev it is at least ``sqrt(m/2)`` with a probability whose lower bound tends to 3/16 (B
+    >= 1), whereas (23) allows ``m^(1/32) log^(3/2) m`` with probability tending to one. (The network at W* in place
+    of its linearisation moves the error by O(1): a fraction ``m^(-1/2)`` of units changes sign.) Logarithms are read
+    as at least one: literally log K = 0 at K = 1 and the right side would vanish. Nor is K = 1 special: at K = 2 the
+    one step, of length ``|y| ||grad||/sqrt(2)``, is cut at the boundary, V-bar is half-way there, and where ``|y| >=
+    B ||grad||`` the linearised error is ``B ||grad||/2``, again of the order sqrt(m). For the same reason L_W of
+    Assumption 5.8 grows like sqrt(m).
 
-    *In m, at large K*: false as well, so that the refutation does not rest on a short run. The same pair with
-    ``K = m^4`` and B = 3: the right side tends to zero. The steps are small (``beta ||grad||^2 ~ 1/m``), a unit that
-    dies only slows the fall, so ``Q-hat(V(k))`` keeps its sign and falls to zero geometrically, inside the ball as long
-    as ``|y| < 3 ||grad||``, and V-bar with it. W* is where the *linearised* critic is zero, and there the network is
+    *In m, at large K*: false as well, so that the refutation does not rest on a short run. The same pair with ``K =
+    m^4`` and B = 3: the right side tends to zero. The steps are small (``beta ||grad||^2 ~ 1/m``), a unit that dies
+    only slows the fall, so ``Q-hat(V(k))`` keeps its sign and falls to zero geometrically, inside the ball as long as
+    ``|y| < 3 ||grad||``, and V-bar with it. W* (the nearest one: Fact C.3 makes only Q-hat_0(W*) unique, and for the
+    most favourable W* large K decides nothing) is where the *linearised* critic is zero, and there the network is
     not: it moves the live units by ``c |b_i|``, ``c = |y| ||h||^2 / (sqrt(m) ||grad||^2)``, those with the sign of y
     towards zero, and past it where ``z_i < c |b_i|``. As the z_i have density ``1/(2 sqrt(2 pi m))`` at zero,
     ``|Q-hat(W*)| = sum |b_i| (c |b_i| - z_i)^+ / sqrt(m)`` tends to ``c^2/(4 pi) = (2/pi) g^2``, ``g = y/sqrt(2 m)``,
     N(0, 1) in the limit (uniformly over bounded c, as the sum increases in c and its variance is of the order
-    m^(-1/2), so that the dependence of c on the units does not matter). So the error is at least 1/2 with a probability
-    that tends to at least ``P(pi/4 <= g^2 <= 4) = 0.33``. At K = 1 it grows like sqrt(m), at large K it stays of order
-    one, and at no K does it fall. Nor does it fall as a maximum over the ball: for B fixed the largest ``|Q-hat -
-    Q-hat_0|`` at one input is ``3 (32 pi)^(-1/3) B^(4/3) m^(1/3)`` in the limit (`verify.experiments.terms.worst`).
+    m^(-1/2), so that the dependence of c on the units does not matter). So the error is at least 1/2 with a
+    probability that tends to at least ``P(pi/4 <= g^2 <= 4) = 0.33``. At K = 1 it grows like sqrt(m), at large K it
+    stays of order one. Nor is it small as a maximum over the ball, which is not the left side of (23) but what its
+    last part stands for: for B fixed the largest ``|Q-hat - Q-hat_0|`` at one input is ``3 (32 pi)^(-1/3) B^(4/3)
+    m^(1/3)`` in the limit (`verify.experiments.terms.worst`).
 
     *Dividing the output by sqrt(m)* (reading), or H ~ N(0, 2/m), divides all of these by sqrt(m): the error at W* falls
     like m^(-1/2), the maximum over the ball like m^(-1/6), both faster than m^(-1/12), and the power 4/3 of B is that

@@ -258,9 +258,10 @@ def theorem_5_10() -> tuple[Variant, ...]:
     best policy *of the class* goes to zero. It starts where grad J is not zero, on the same bandit with probabilities
     (1/4, 1/2, 1/4). The direction is exactly zero (`algorithm-1-direction`), and the policy stays where it starts.
 
-    That the assumptions can hold at once is shown on ring3 (reading *together*), so the theorem is not void; that they
-    force the conclusion is the verdict. Second opinion: Fisher information, compatible error and gap of the witness
-    from the class of `mdp.policies` by finite differences on a grid of angles (tests).
+    That the assumptions can hold at once is shown on ring3 (reading *together*), so the theorem is not void for
+    policy classes other than the networks of Sec. 3.2; that they force the conclusion is the verdict. Second opinion:
+    Fisher information, compatible error and gap of the witness from the class of `mdp.policies` by finite differences
+    on a grid of angles (tests).
 
     Consequence: for the network policies of Sec. 3.2 no instance meets Assumption 5.5 (`assumption-5.5`), so there
     the theorem speaks of nothing; for the classes that do meet it, it holds whatever the algorithm does. The theorem

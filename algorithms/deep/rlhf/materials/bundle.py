@@ -84,7 +84,7 @@ def build_materials(
     Args:
         folder: made when everything in it is complete, so that a build that was interrupted leaves nothing.
         seed: root of all randomness; the same seed gives the same files on one machine.
-        size: ``"small"`` (about two minutes of one core) or ``"tiny"`` (some seconds, for tests).
+        size: ``"small"`` (a good minute of one core) or ``"tiny"`` (some seconds, for tests).
         opening: the question that dialogues begin with, in words of the grammar.
         on_progress: called with what is done and the share of the whole build.
 

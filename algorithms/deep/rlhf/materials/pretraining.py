@@ -48,7 +48,7 @@ SIZES = {
     "small": Size(64, 2, 300, 16, 32, 300, 32, 5e-3, 5e-3),
     "tiny": Size(32, 1, 80, 8, 16, 250, 16, 1e-2, 1e-2),
 }
-"""By name. Ours: small takes about two minutes of one core, tiny some seconds."""
+"""By name. Ours: small takes a good minute of one core, tiny some seconds."""
 
 
 def causal_config(tokenizer: PreTrainedTokenizerBase, size: Size) -> LlamaConfig:
