@@ -398,6 +398,17 @@ def test_quiet_verify_prints_what_changed_and_nothing_else(monkeypatch: pytest.M
     assert strict(run("verify", CHEAP, "--json")[1])["as_recorded"] is False
 
 
+@pytest.mark.parametrize(("option", "said"), [("--quiet", ""), ("--json", "recorded in toy.toml\n")])
+def test_recording_is_said_on_standard_error_unless_quiet(
+    monkeypatch: pytest.MonkeyPatch, option: str, said: str
+) -> None:
+    monkeypatch.setattr("verify.ledger.record", lambda results: [Path("toy.toml")])
+    monkeypatch.setattr("verify.ledger.recorded", lambda: {})
+    code, out, err = run("verify", CHEAP, "--record", option)
+    assert (code, err) == (0, said)
+    assert (out == "") == (option == "--quiet")
+
+
 # --- witnesses --------------------------------------------------------------------------------------------------
 
 

@@ -86,7 +86,8 @@ def verify_command(
     results = _run(claims, context, hidden=quiet or as_json)
     if record_:
         for path in record(results):
-            say(f"recorded in {path.name}", err=True)
+            if not quiet:
+                say(f"recorded in {path.name}", err=True)
         results = _with_records(results)
     _finish(results, context, out, experiments, quiet=quiet, as_json=as_json, whole=not broken)
 
