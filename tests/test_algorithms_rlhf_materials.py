@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -377,6 +378,13 @@ def test_what_cannot_be_loaded_is_named(real: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises((MaterialsError, ValueError), match=message):
             build()
+
+
+@pytest.mark.parametrize("header", ["[1]", '{"a": {"dtype": "F32"}}', '{"a": 3}', '{"a": {"shape": ["x"]}}', "{"])
+def test_a_header_of_another_form_is_named(header: str, tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header.encode())
+    with pytest.raises(MaterialsError, match=r"model\.safetensors is no safetensors file"):
+        parameters_of(tmp_path)
 
 
 def test_too_little_memory_is_found_before_anything_is_loaded(real: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 
 from algorithms.deep.pursuit import extras
 from algorithms.deep.pursuit.settings import Board, Miniature, Settings
+from mdp import occupancy_lp
+from mdp.instances import mini_pursuit
 from rates.atomic import seal, unseal
 from verify.cli import app
 from verify.context import PROFILES, Context
@@ -96,7 +98,8 @@ def test_the_miniature_is_measured_exactly_along_the_run(undisturbed) -> None:
     assert mini.measured["agreement"].max() < 1e-13
     np.testing.assert_allclose(mini.measured["anchored"], 1.0, atol=1e-10)
     assert (mini.measured["J"] < mini.optimum).all()
-    assert mini.optimum == pytest.approx(3.8677, abs=1e-4)
+    program = occupancy_lp(mini_pursuit(1, 3, 0.9).mdp)  # the run has it from policy iteration
+    assert program.low - 1e-9 <= mini.optimum <= program.high + 1e-9
 
 
 def test_broken_folders_are_refused(undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

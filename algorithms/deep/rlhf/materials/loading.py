@@ -112,7 +112,7 @@ def parameters_of(folder: Path) -> int:
     if not files:
         others = ", ".join(sorted(p.name for p in folder.glob("*.bin"))) or "nothing like it"
         raise MaterialsError(f"{folder} has no *.safetensors ({others} is there); pickled weights are not read")
-    return sum(prod(entry["shape"]) for path in files for entry in _header(path).values())
+    return sum(prod(shape) for path in files for shape in _shapes(path))
 
 
 def require_memory(folders: Iterable[Path], available: int | None = None) -> None:
@@ -175,16 +175,16 @@ def _load(folder: Path, tokenizer: PreTrainedTokenizerBase, kind: Any, what: str
     return found
 
 
-def _header(path: Path) -> dict[str, Any]:
-    """Names, types and shapes in a safetensors file: eight bytes of length, then JSON."""
+def _shapes(path: Path) -> list[list[int]]:
+    """Shapes of the tensors in a safetensors file: eight bytes of length, then JSON."""
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > path.stat().st_size:
                 raise ValueError("its header is longer than the file")
             header = json.loads(file.read(length))
-        return {name: entry for name, entry in header.items() if name != "__metadata__"}
-    except (struct.error, ValueError) as error:
+        return [[int(n) for n in entry["shape"]] for name, entry in header.items() if name != "__metadata__"]
+    except (struct.error, ValueError, AttributeError, KeyError, TypeError) as error:  # JSON, but of another form
         raise MaterialsError(f"{path} is no safetensors file: {_first_line(error)}") from None
 
 
