@@ -38,21 +38,23 @@ def figure_4() -> tuple[Variant, ...]:
     runs with small language models: three actors with adapters of rank 8, a user model, three reward models with the
     scaling of Table 2, critics with m = 256 and D = 3, Adam at 1e-4, gamma = 0.5, K = M = 1, three turns, t_gossip = 20
     or none (`lemmata experiment rlhf` runs the same). The runs are recorded with their seeds; their statistics are
-    computed here.
+    computed here. The layers and scale of the adapters and the number of episodes were chosen after trial runs, seed 0
+    among them, and the second control after the runs.
 
     *The sign.* Line 9 has ``Q - r - gamma Q'`` and line 17 ``theta + alpha d``; Sections 4 and D.1 say that theta is
     "updated using the gradient descent method", which is ``theta - alpha d``. As listed the reward falls, for every
     agent; by descent it rises, as in Fig. 4. With the exact Q the mean of either direction is zero
-    (algorithm-1-direction). The critic that has just begun to learn does not know yet how the reward depends on the
-    response, so Q - r is on average the reward with its sign reversed: both readings live on the critic's error.
+    (algorithm-1-direction). Our explanation, which no run isolates: the critic that has just begun to learn does not
+    know yet how the reward depends on the response, so Q - r is on average the reward with its sign reversed, and both
+    readings live on the critic's error.
 
     *Repaired*, with ``r + gamma V(s') - V(s)`` weighted by gamma^turn, whose mean with the exact V is the gradient, the
     reward rises for every agent.
 
     *Gossip*, to which the text gives the credit (reading): the paper has no run without it. Here rewards rise without
-    gossip too, and more. An agent's response acts on its own score at once and on the others' only through the
-    user's next question, so the average of three TD errors carries a third of its own signal, and the noise of the
-    other two.
+    gossip too, and more. A likely reason: an agent's response acts on its own score at once and on the others' only
+    through the user's next question, so the average of three TD errors carries a third of its own signal, and the noise
+    of the other two.
 
     Hypotheses: none of the theorems' (language models are not the network of Eq. (5), actions are sequences of tokens).
     First and last tenth of 150 episodes are compared; what could be seen in a figure is 0.1.
