@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable
-from contextlib import AbstractContextManager, nullcontext
+import signal
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module  # dask is optional, for the type checker too
+from multiprocessing import resource_tracker
 from threading import Thread
 from time import sleep
 from typing import Any
 
 import joblib
-from joblib._parallel_backends import SequentialBackend
+from joblib._parallel_backends import LokyBackend, SequentialBackend
+from joblib.externals.loky.backend import resource_tracker as loky_tracker
 from joblib.parallel import get_active_backend
 
 BACKENDS = ("loky", "threading", "dask")
@@ -74,7 +78,7 @@ def worker_count(backend: str | None, jobs: int) -> int:
 def in_workers(tasks: Iterable[tuple[Any, ...]], backend: str | None, jobs: int) -> Generator[Any, None, None]:
     """Results of tasks ``(function, *arguments)`` in the order in which they are finished.
 
-    Leaving the loop early (an error, an interrupt) stops the workers.
+    Leaving the loop early (an error, an interrupt) stops the workers; worker processes do not hear Ctrl-C themselves.
 
     Args:
         tasks: drawn as workers become free.
@@ -85,17 +89,61 @@ def in_workers(tasks: Iterable[tuple[Any, ...]], backend: str | None, jobs: int)
         for function, *arguments in tasks:
             yield function(*arguments)
         return
-    with _chosen(backend):
-        parallel = joblib.Parallel(
-            n_jobs=jobs, return_as="generator_unordered",
-            initializer=end_with, initargs=(os.getpid(),),  # of loky; other backends ignore them
-        )
-        # created inside the context: joblib reads it when the pool is made, not when results are drawn
-        results = parallel(joblib.delayed(function)(*arguments) for function, *arguments in tasks)
+    results: Generator[Any, None, None] | None = None
     try:
+        with _chosen(backend), _unheard_by_workers(backend):
+            parallel = joblib.Parallel(
+                n_jobs=jobs, return_as="generator_unordered",
+                initializer=end_with, initargs=(os.getpid(),),  # of loky; other backends ignore them
+            )
+            # created inside the context: joblib reads it when the pool is made, not when results are drawn
+            results = parallel(joblib.delayed(function)(*arguments) for function, *arguments in tasks)
         yield from results
     finally:
-        results.close()
+        if results is not None:
+            with warnings.catch_warnings():  # joblib advises whoever leaves early to ask for less
+                warnings.filterwarnings("ignore", ".*You could benefit from adjusting the input task", UserWarning)
+                results.close()
+
+
+def in_order(
+    tasks: Iterable[tuple[Any, ...]], jobs: int, on_done: Callable[[int], object] = lambda number: None
+) -> list[Any]:
+    """Results of tasks ``(function, *arguments)`` in the order of the tasks, from worker processes if there are more.
+
+    Args:
+        tasks: what to compute.
+        jobs: worker processes; with one everything happens in this process.
+        on_done: called with the number of finished tasks after each.
+    """
+    numbered = [(_numbered, k, *task) for k, task in enumerate(tasks)]
+    found: dict[int, Any] = {}
+    for k, result in in_workers(numbered, "loky", jobs) if jobs > 1 else (_numbered(*rest) for _, *rest in numbered):
+        found[k] = result
+        on_done(len(found))
+    return [found[k] for k in range(len(numbered))]
+
+
+def _numbered(k: int, function: Callable[..., Any], *arguments: Any) -> tuple[int, Any]:
+    return k, function(*arguments)
+
+
+@contextmanager
+def _unheard_by_workers(backend: str | None) -> Iterator[None]:
+    """Processes of loky that start in here inherit that Ctrl-C is blocked; in this process it waits until the end.
+
+    A terminal sends Ctrl-C to workers too, and those that are still importing would print a traceback each.
+    """
+    if not isinstance(_active(backend), LokyBackend) or not hasattr(signal, "pthread_sigmask"):  # as on Windows
+        yield
+        return
+    for tracker in (resource_tracker, loky_tracker):
+        tracker.ensure_running()  # their own start, which pools need, would unblock the signal in here
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _chosen(backend: str | None) -> AbstractContextManager[Any]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -19,6 +22,7 @@ from joblib.externals.loky import get_reusable_executor
 
 from rates import describe
 from rates.sweep import SweepInterrupted, save, sweep
+from rates.workers import in_workers
 
 GRID, N_SEEDS, DELAY = [10, 100, 1000], 8, 0.02
 N_CELLS = len(GRID) * N_SEEDS
@@ -234,6 +238,40 @@ def test_workers_end_with_the_sweep_that_started_them(tmp_path: Path) -> None:
     os.kill(process.process.pid, signal.SIGKILL)
     gone, alive = psutil.wait_procs(workers, timeout=10)
     assert (len(gone), alive) == (2, [])
+
+
+BLOCKED = """
+import signal
+from rates.workers import in_workers
+
+def blocked():
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+print(set(in_workers([(blocked,)] * 4, BACKEND, 2)), blocked())
+"""
+"""Whether workers hear no Ctrl-C, and whether the process that has them does not, then."""
+
+
+@pytest.mark.parametrize(("backend", "deaf"), [("loky", True), ("threading", False)])
+def test_worker_processes_leave_an_interrupt_to_the_process_that_sweeps(backend: str, deaf: bool) -> None:
+    # a worker that is still importing would print a traceback; threads may start programs that must hear it.
+    # In a process of its own, because pools that were there before change what has to be started.
+    code = BLOCKED.replace("BACKEND", repr(backend))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert (done.stdout, done.stderr) == (f"{ {deaf} } False\n", "")
+
+
+def test_an_interrupt_while_workers_start_is_not_lost_and_stops_them() -> None:
+    def tasks() -> Iterator[tuple[Any, ...]]:
+        signal.raise_signal(signal.SIGINT)  # drawn while the pool is made
+        yield time.sleep, 30
+        yield time.sleep, 30
+        time.sleep(0.5)  # loky's own thread can fail if a pool is stopped in the moment it is given work
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        list(in_workers(tasks(), "loky", 2))
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.slow

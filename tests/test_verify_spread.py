@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from second_routes import second_route
 
 from verify.context import PROFILES, Context
 from verify.evidence import Relation, Verdict, judge
@@ -29,6 +30,7 @@ def result(build) -> ClaimResult:  # type: ignore[no-untyped-def]
     return run_claims([build()], Context(PROFILES["quick"]), {})[0]
 
 
+@second_route("d1-defaults")
 def test_defaults_against_the_theorem() -> None:
     found = result(d1_defaults)
     assert {v.variant.name: str(v.verdict) for v in found.variants if v.variant.kind.name != "CONTROL"} == EXACT[

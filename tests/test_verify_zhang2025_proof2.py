@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import cache
 
 import pytest
+from second_routes import second_route
 
 from verify.claim import Claim, Kind
 from verify.context import PROFILES, Context
@@ -170,6 +171,7 @@ def test_batch_rejects_an_unknown_form() -> None:
         batch(coin(), "w")
 
 
+@second_route("eq-26")
 def test_gossip_lines_by_hand() -> None:
     """Two agents, A = [[3/4, 1/4], [1/4, 3/4]], one round, values 4 and 0, rewards 0 and 1."""
     row, local = [Fraction(1, 4), Fraction(-1, 4)], [Fraction(4), Fraction(3)]

@@ -45,9 +45,13 @@ def _mean_update(context: Context, fixed: fmpq | int, slope: int, length: int = 
         return (fixed + slope * p.gamma) ** 2 * p.covariance - p.slope.T @ p.slope
 
     return form_evidence(
-        f"least value of ({fixed} + {slope} gamma)^2 ||V_theta - V_theta*||_D^2 - ||gbar(theta)||^2",
+        f"least value of {_square(fixed, slope)} ||V_theta - V_theta*||_D^2 - ||gbar(theta)||^2",
         matrix, chain([flipping(length)], problems(context, length=length)),
     )  # fmt: skip
+
+
+def _square(fixed: fmpq | int, slope: int) -> str:
+    return f"({fixed} + gamma)^2" if slope else f"({fixed})^2"
 
 
 @statement("bhandari2018", "lemma-5", uses=("lemma-1",))
@@ -87,6 +91,6 @@ def _second_moment(context: Context, noise: fmpq, fixed: fmpq | int, slope: int 
         return bound - moment
 
     return form_evidence(
-        f"least value of {noise} t^2 sigma^2 + 2 ({fixed} + {slope} gamma)^2 ||v||_D^2 - E||t g(theta*) + h||^2",
+        f"least value of {noise} t^2 sigma^2 + 2 {_square(fixed, slope)} ||v||_D^2 - E||t g(theta*) + h||^2",
         matrix, chain([flipping()], problems(context)),
     )  # fmt: skip

@@ -9,13 +9,15 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from joblib import Parallel, delayed
+
+from rates.workers import in_order
 
 if TYPE_CHECKING:
     from algorithms.deep.rlhf.materials import Materials
@@ -254,14 +256,14 @@ def run_lines(
     steps = settings_of(source, lines[0], budget, changes).steps * len(cells)
     with tempfile.TemporaryDirectory() as place, _watched(Path(place), steps, on_share):
         tasks = (
-            delayed(one_run)(
-                source, line, budget, number, device,
+            (
+                one_run, source, line, budget, number, device,
                 None if out is None else out / f"{line.direction}-{line.gossip_rounds}-{number}", changes,
                 Path(place) / str(k),
             )
             for k, (line, number) in enumerate(cells)
         )  # fmt: skip
-        rewards = Parallel(n_jobs=jobs)(tasks)
+        rewards = in_order(tasks, jobs)
     table = np.array(rewards).reshape(budget.runs, len(lines), *rewards[0].shape).swapaxes(0, 1)
     return xr.Dataset(
         {"reward": (("line", "run", "episode", "agent"), table)},
@@ -290,11 +292,8 @@ def run_anchor(
     from algorithms.deep.rlhf.anchor import ANCHOR, anchor_curves
 
     settings = replace(ANCHOR, **(changes or {}))
-    parts = []
-    pieces = (delayed(anchor_curves)(settings, directions=DIRECTIONS, seeds=(number,)) for number in seeds)
-    for part in Parallel(n_jobs=jobs, return_as="generator")(pieces):
-        parts.append(part)
-        on_share(len(parts) / len(seeds))
+    pieces = ((partial(anchor_curves, settings, directions=DIRECTIONS, seeds=(number,)),) for number in seeds)
+    parts = in_order(pieces, jobs, lambda done: on_share(done / len(seeds)))
     whole: xr.Dataset = xr.concat(parts, "seed", join="exact", combine_attrs="identical")
     return whole
 

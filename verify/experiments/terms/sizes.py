@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
-from joblib import Parallel, delayed
 from scipy.stats import t as student_t
 
 from algorithms.neural import Reading
@@ -19,6 +18,7 @@ from mdp.problem import Problem
 from rates.fit import RateOutcome
 from rates.fit.contrast import slope_weights
 from rates.fit.outcome import judge
+from rates.workers import in_order
 from verify.experiments.terms.networks import METRICS, Pairs, measure, printed_radius
 from verify.experiments.terms.wide import WideNetwork
 
@@ -124,8 +124,8 @@ def sweep_sizes(
         raise ValueError(f"draws is {draws}; there is at least one")
     view, restart = exact(problem, theta), exact(replace(problem, mdp=problem.mdp.restart()), theta)
     cells = [(m, D, k) for m, D in sizes for k in range(draws)]
-    rows = Parallel(n_jobs=jobs)(
-        delayed(_cell)(view, restart, reading, m, D, (seed, m, D, k), RADII[radius](m, D), scaled) for m, D, k in cells
+    rows = in_order(
+        ((_cell, view, restart, reading, m, D, (seed, m, D, k), RADII[radius](m, D), scaled) for m, D, k in cells), jobs
     )
     table = np.array(rows).reshape(len(sizes), draws, len(METRICS))
     data = {name: (("horizon", "seed"), table[:, :, i]) for i, name in enumerate(METRICS)}
