@@ -194,10 +194,11 @@ def _broken() -> bool:
 
 
 def _run(claims: list[Claim], context: Context, *, hidden: bool) -> list[ClaimResult]:
+    from verify.compile_ahead import compiling_ahead
     from verify.ledger import recorded
     from verify.runner import run_claims
 
-    with progress(hidden) as bar:
+    with progress(hidden) as bar, compiling_ahead(len(claims)):
         task = bar.add_task("", total=sum(len(c.variants) for c in claims))
         started, name = 0, ""
 
