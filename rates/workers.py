@@ -18,6 +18,8 @@ from joblib._parallel_backends import LokyBackend, SequentialBackend
 from joblib.externals.loky.backend import resource_tracker as loky_tracker
 from joblib.parallel import get_active_backend
 
+from mdp.optional import how_to_install
+
 BACKENDS = ("loky", "threading", "dask")
 """Worker processes; threads (for kernels that release the lock of the interpreter); the user's dask cluster."""
 
@@ -159,7 +161,7 @@ def _dask_client() -> Any:
     try:
         distributed = import_module("distributed")
     except ImportError:
-        raise ValueError("backend is 'dask', which is not installed: pip install lemmata[dask]") from None
+        raise ValueError(f"backend is 'dask', which is not installed: {how_to_install('dask')}") from None
     try:
         return distributed.get_client()
     except ValueError:

@@ -260,7 +260,7 @@ def test_absent_packages_are_named_with_their_extra(
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setattr(builtins, "__import__", absent)
     monkeypatch.setattr("mdp.io.errors.import_module", lambda name: absent(name))
-    with pytest.raises(ImportError, match=rf"{package} is not installed.*pip install 'lemmata\[io\]'"):
+    with pytest.raises(ImportError, match=rf'{package} is not installed.*pip install "lemmata\[io\]"'):
         call()
 
 

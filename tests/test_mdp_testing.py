@@ -240,4 +240,4 @@ def test_the_package_does_not_import_optional_packages() -> None:
 def test_without_hypothesis_the_error_names_the_extra() -> None:
     missing = run("import sys; sys.modules['hypothesis'] = None; import mdp.testing")
     assert missing.returncode != 0
-    assert "mdp.testing needs hypothesis, which is optional: pip install 'lemmata[testing]'" in missing.stderr
+    assert "mdp.testing needs hypothesis, which is optional: pip install \"lemmata[testing]\"" in missing.stderr

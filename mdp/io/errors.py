@@ -7,6 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mdp.optional import how_to_install
+
 Built = TypeVar("Built")
 
 SHOWN_CHARACTERS = 60
@@ -59,5 +61,5 @@ def optional_package(name: str, extra: str) -> Any:
     except ImportError as error:
         package = name.partition(".")[0]
         raise ImportError(
-            f"{package} is not installed; it is optional and comes with: pip install 'lemmata[{extra}]'"
+            f"{package} is not installed; it is optional and comes with: {how_to_install(extra)}"
         ) from error

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from mdp.linear import rational_array
+from mdp.optional import how_to_install
 
 try:
     from hypothesis import strategies as st
 except ImportError as error:
-    raise ImportError(
-        "mdp.testing needs hypothesis, which is optional: pip install 'lemmata[testing]'"
-    ) from error
+    raise ImportError(f"mdp.testing needs hypothesis, which is optional: {how_to_install('testing')}") from error
 
 LARGEST_WEIGHT = 4
 """Probabilities are integer weights up to this over their sum; ours: readable, yet rows differ."""

@@ -17,6 +17,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.table import Table
 
+from mdp.optional import how_to_install
 from verify.commands import names
 from verify.commands.common import (
     INTERRUPTED,
@@ -168,7 +169,7 @@ def _cluster(backend: str | None, scheduler: str | None) -> Iterator[None]:
     try:
         distributed = import_module("distributed")
     except ImportError:
-        raise typer.BadParameter("dask is not installed: pip install lemmata[dask]") from None
+        raise typer.BadParameter(f"dask is not installed: {how_to_install('dask')}") from None
     with distributed.Client(scheduler):
         yield
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from mdp.optional import how_to_install
+
 PACKAGES = ("torch", "pettingzoo", "pygame")
 """What the extra ``lemmata[pursuit]`` installs."""
 
@@ -23,4 +25,4 @@ def require_extra(packages: tuple[str, ...] = PACKAGES) -> None:
     """
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
-        raise MissingExtraError(f'{", ".join(missing)} not installed: pip install "lemmata[pursuit]"')
+        raise MissingExtraError(f"{', '.join(missing)} not installed: {how_to_install('pursuit')}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from mdp.optional import how_to_install
+
 PACKAGES = ("torch", "transformers", "peft", "tokenizers", "safetensors")
 """What the extra brings."""
 
@@ -26,5 +28,5 @@ def require_extra() -> None:
     if missing:
         raise MissingExtraError(
             f"multi-agent RLHF needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed: "
-            'pip install "lemmata[rlhf]"'
+            + how_to_install("rlhf")
         )
