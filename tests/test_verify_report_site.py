@@ -6,6 +6,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from html import unescape
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
@@ -20,6 +21,11 @@ from rates.fit import fit_rate
 from rates.sweep import load
 from verify.cli import app
 from verify.context import PROFILES, Context
+from verify.experiments.pursuit.recorded import read_recorded
+from verify.experiments.pursuit.summary import Interval, end_of
+from verify.experiments.rlhf.figure import blocks
+from verify.experiments.rlhf.record import LINES
+from verify.experiments.rlhf.record import read as recorded_dialogues
 from verify.report.datasets import LISTING, stored_datasets
 from verify.report.experiment_folders import FolderError, read_folder
 from verify.report.experiments import EXPERIMENTS
@@ -51,8 +57,8 @@ def read(root: Path, path: str) -> str:
     return (root / path).read_text(encoding="utf-8")
 
 
-def text_of(html: str) -> str:
-    return " ".join("".join(Page(html).text).split())
+def text_of(page: str) -> str:
+    return " ".join("".join(Page(page).text).split())
 
 
 @pytest.fixture(scope="module")
@@ -355,8 +361,8 @@ def test_figures_of_folders_join_the_experiment_they_belong_to(root: Path) -> No
     assert 'width="400"' in spread  # 300 pt
     own = text_of(read(root, "experiments/folder-runs-b.html"))
     assert "unheard of." in own
-    html = read(root, "experiments/folder-runs-b.html")
-    assert "Figure unheard-of without a description; its data has 2 rows of t, value." in html
+    page = read(root, "experiments/folder-runs-b.html")
+    assert "Figure unheard-of without a description; its data has 2 rows of t, value." in page
 
 
 @pytest.mark.parametrize(
@@ -441,3 +447,24 @@ def test_the_command_line_shows_folders_of_experiments(tmp_path: Path) -> None:
         done = runner.invoke(app, arguments)
         assert done.exit_code == 2
         assert message in " ".join(done.output.replace("│", " ").split())
+
+
+def test_shipped_runs_have_curves_of_their_own(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["verify", "pursuit-figure", "figure-4", "--out", str(tmp_path), "--quiet"])
+    assert done.exit_code == 0, done.output
+    shown = read(tmp_path, "experiments.html")
+    assert "experiments/pursuit.html" in shown
+    assert "experiments/rlhf.html" in shown
+    assert "simple-spread.html" not in shown
+    pursuit = read_recorded()
+    text = text_of(read(tmp_path, "experiments/pursuit.html"))
+    assert f"CAC: return at the end {Interval.of(end_of(pursuit.returns['CAC']))}" in alt_texts(tmp_path, "pursuit")
+    assert "Mean return of an episode on PettingZoo's board." in text
+    assert "miniature; the grey line" not in text
+    curves = recorded_dialogues().curves(LINES[:1])["reward"].values
+    assert curves.shape == (1, 8, 150, 3)
+    assert blocks(curves[0]) == pytest.approx(recorded_dialogues().of(LINES[0]), rel=1e-12)
+
+
+def alt_texts(root: Path, slug: str) -> str:
+    return unescape(" ".join(re.findall(r'alt="([^"]*)"', read(root, f"experiments/{slug}.html"))))

@@ -72,10 +72,12 @@ the policies along a run are computed exactly for two and three agents, and for 
 Curves over the iterations come from `lemmata experiment simple-spread --out DIR`."""
 
 PURSUIT = """Two pursuers must reach an evader together. CAC, which shares the first layers of the actors by consensus,
-against DAC and MDAC on the same networks."""
+against DAC and MDAC on the same networks. The runs are shipped with the package; `lemmata experiment pursuit --out DIR`
+runs it anew, and on a miniature on which J, grad J and J* are exact."""
 
 RLHF = """Three language models with adapters of low rank are tuned by the actor-critic of zhang2025, each for a reward
-of its own, with the printed and with the repaired direction."""
+of its own, with the listed direction (printed), with its sign reversed (flipped), and repaired. The runs are shipped
+with the package; `lemmata experiment rlhf --out DIR` runs it anew, and on a dialogue that is a finite MDP."""
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment("rates", "Rates of CAC above their floors", RATES, (), ("ring3",), run_figures.rates),
@@ -103,8 +105,14 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         _of("zhang2025", "d1-defaults", "figure-5", "figure-6", "figure-7", "figure-8", "figure-9", "figure-2-10"),
         ("spread",), run_figures.spread,
     ),
-    Experiment("pursuit", "Pursuit-evasion of zeng2022", PURSUIT, _of("zeng2022", "pursuit-figure"), ("pursuit",)),
-    Experiment("rlhf", "Multi-agent RLHF of zhang2025", RLHF, _of("zhang2025", "figure-4"), ("rlhf", "figure-4")),
+    Experiment(
+        "pursuit", "Pursuit-evasion of zeng2022", PURSUIT, _of("zeng2022", "pursuit-figure"), ("pursuit",),
+        run_figures.pursuit,
+    ),
+    Experiment(
+        "rlhf", "Multi-agent RLHF of zhang2025", RLHF, _of("zhang2025", "figure-4"), ("rlhf", "figure-4"),
+        run_figures.rlhf,
+    ),
 )  # fmt: skip
 """The registry, in the order of the pages."""
 

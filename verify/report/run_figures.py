@@ -116,7 +116,51 @@ def spread(run: Run) -> Made:
     from verify.report.spread_figure import spread_ends
 
     figures = [ExperimentFigure(name, figure) for name, figure in spread_ends(run.context.datasets)]
-    for key, section in run.sections.items():
-        if section.strip and key.startswith(("zhang2025/figure-", "zhang2025/d1-")):
-            figures.append(ExperimentFigure(f"Runs behind {section.claim.id}", section.strip.figure, (key,)))
-    return figures, ()
+    ablations = ("d1-defaults", "figure-5", "figure-6", "figure-7", "figure-8", "figure-9", "figure-2-10")
+    return [*figures, *_strips(run, *(f"zhang2025/{id}" for id in ablations))], ()
+
+
+def pursuit(run: Run) -> Made:
+    """Learning curves of the runs that are shipped, on PettingZoo's board.
+
+    Args:
+        run: the run.
+    """
+    from verify.experiments.pursuit.figure import pursuit_figure
+    from verify.experiments.pursuit.plan import Line
+    from verify.experiments.pursuit.recorded import read_recorded
+    from verify.experiments.pursuit.runs import LineResult
+
+    key, recorded = "zeng2022/pursuit-figure", read_recorded()
+    found = [
+        LineResult(Line(name, name, recorded.settings, len(table)), table, {}, float("nan"))  # type: ignore[arg-type]
+        for name, table in recorded.returns.items()
+    ]
+    return [ExperimentFigure("The recorded runs", pursuit_figure(found), (key,)), *_strips(run, key)], ()
+
+
+def rlhf(run: Run) -> Made:
+    """Learning curves of the runs that are shipped, with gossip and without.
+
+    Args:
+        run: the run.
+    """
+    from verify.experiments.rlhf.figure import WINDOW, rlhf_figure
+    from verify.experiments.rlhf.record import read
+
+    key, figures, recorded = "zhang2025/figure-4", [], read()
+    for gossips in (True, False):
+        lines = [line for line in recorded.lines if (line.gossip_rounds > 0) is gossips]
+        name = "The recorded runs" if gossips else "The same without gossip"
+        figures.append(ExperimentFigure(name, rlhf_figure(recorded.curves(lines), window=WINDOW), (key,)))
+    return [*figures, *_strips(run, key)], ()
+
+
+def _strips(run: Run, *keys: str) -> list[ExperimentFigure]:
+    """Values over the runs behind statements, where they have some."""
+    found = []
+    for key in keys:
+        section = run.sections.get(key)
+        if section is not None and section.strip:
+            found.append(ExperimentFigure(f"Runs behind {section.claim.id}", section.strip.figure, (key,)))
+    return found

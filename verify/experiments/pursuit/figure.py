@@ -54,10 +54,16 @@ def pursuit_figure(found: Sequence[LineResult]) -> Figure:
         svg = _svg(canvas)
     caption = (
         "Pursuit-evasion of zeng2022 Sec. 5 with convolutional actors and critics; bands are pointwise 95 % Student "
-        "intervals over runs. Left: mean return of an episode on PettingZoo's board. Middle: exact J on the miniature; "
-        "the grey line is J*. Right: cosine of the angle between the exact mean update (its entropy term aside) and "
-        "grad J there, with the run's own critics and with the exact values in their place."
+        "intervals over runs."
     )
+    if board:
+        caption += f" {'Left: m' if exact else 'M'}ean return of an episode on PettingZoo's board."
+    if exact:
+        caption += (
+            " Exact J on the miniature; the grey line is J*. Right: cosine of the angle between the exact mean update "
+            "(its entropy term aside) and grad J there, with the run's own critics and with the exact values in their "
+            "place."
+        )
     return Figure(svg, _csv(COLUMNS, _rows(found)), _alt(found), caption, *_pixels(width, height))
 
 

@@ -68,12 +68,13 @@ def curve_rows(data: xr.Dataset, window: int = WINDOW) -> list[tuple[object, ...
     return rows
 
 
-def rlhf_figure(data: xr.Dataset, anchor: xr.Dataset | None = None) -> Figure:
+def rlhf_figure(data: xr.Dataset, anchor: xr.Dataset | None = None, window: int | None = None) -> Figure:
     """A panel per line, with a curve per agent and one for their mean, and one for the miniature.
 
     Args:
         data: what `verify.experiments.rlhf.runs.run_lines` returned.
         anchor: what `algorithms.deep.rlhf.anchor.anchor_curves` returned.
+        window: episodes of a mean; by default the paper's, or more, so that there are at most `POINTS` of them.
     """
     import matplotlib.style
     from matplotlib.figure import Figure as Canvas
@@ -81,7 +82,7 @@ def rlhf_figure(data: xr.Dataset, anchor: xr.Dataset | None = None) -> Figure:
     names = [str(n) for n in data["line"].values]
     count = len(names) + (anchor is not None)
     width, height = 0.6 + 2.7 * count, 3.7
-    window = max(WINDOW, data.sizes["episode"] // POINTS)
+    window = window or max(WINDOW, data.sizes["episode"] // POINTS)
     with matplotlib.style.context(["default", _STYLE]):
         canvas = Canvas(figsize=(width, height), layout="constrained")
         axes = canvas.subplots(1, count, squeeze=False)[0]

@@ -62,6 +62,19 @@ class Recorded:
         found: np.ndarray = self.rewards[self.lines.index(line)]
         return found
 
+    def curves(self, lines: Sequence[Line]) -> xr.Dataset:
+        """The runs as `rlhf_figure` wants them: every episode has the mean of its block.
+
+        Args:
+            lines: some of `lines`.
+        """
+        table = np.stack([np.repeat(self.of(line), WINDOW, axis=1) for line in lines])
+        coords = {
+            "line": [line.direction for line in lines], "run": list(self.seeds),
+            "episode": np.arange(1, table.shape[2] + 1), "agent": np.arange(1, table.shape[3] + 1),
+        }
+        return xr.Dataset({"reward": (("line", "run", "episode", "agent"), table)}, coords=coords)
+
 
 def read(path: Path = RECORDED) -> Recorded:
     """Runs from a file.
