@@ -266,12 +266,21 @@ def test_the_guide_answers_its_five_questions_from_the_run(root: Path) -> None:
     theorem = text_of(html.partition('id="theorem-3"')[2])
     assert "Hypotheses of theorem-3-critic." in theorem
     assert re.search(r"Assumptions on which it rests.*assumption-3 proved", theorem)
-    assert "Of the 2 statements below it, assumptions aside, 1 stand as printed and 1 do not: 1 refuted." in theorem
-    assert "A repaired form stands for 1 of them" in theorem
+    assert "Statements below it, assumptions aside: 2." in theorem
+    assert "As printed 1 of them stands and 1 does not: 1 refuted. Repaired forms that stand: 1." in theorem
     assert "Not in this run: zeng2022/eq-13-target." in theorem
     assert re.search(r"proved theorem-3-critic repaired\[better\] a better theorem", theorem)
     assert re.search(r"consistent theorem-3-critic printed: exponent of the gap −0\.\d+ \[", theorem)
     assert "consequence of theorem-3-critic" in theorem
+
+
+def test_the_guide_names_readings_that_stand_beside_one_that_falls(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["verify", "zhang2025/lemma-4.3", "--out", str(tmp_path), "--quiet"])
+    assert done.exit_code == 0, done.output
+    guide = text_of(read(tmp_path, "guides/zhang2025.html"))
+    assert "No nearby form is known" not in guide
+    assert re.search(r"What is true instead .*lemma-4.3 printed\[original\]", guide)
+    assert "lemma-4.3 printed[restart]" not in guide
 
 
 def test_a_verdict_that_changes_changes_the_guide(tmp_path: Path) -> None:

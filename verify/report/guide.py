@@ -23,6 +23,9 @@ from verify.runner import VariantResult
 THEOREM = r"(?:^|, )((?:Theorem|Lemma|Proposition|Corollary) \w+(?:\.\w+)*)"
 """Place in a text that names a theorem; "after Proposition 1" is a remark and does not."""
 
+FALLS = (Verdict.REFUTED, Verdict.UNSATISFIABLE, Verdict.VACUOUS)
+"""Verdicts of a reading that falls; one that is open is neither here nor among those that stand."""
+
 GROUND = ("definition", "algorithm")
 """Kinds of statements with which a guide begins."""
 
@@ -38,7 +41,8 @@ class Theorem:
         fallen: other statements below it that do not simply stand as printed, in paper order.
         standing: other statements below it that stand.
         unchecked: keys below it that the run has not checked.
-        instead: repaired forms, and originals that the paper cites, of its own statements.
+        instead: of its own statements the readings that stand where others of the same line fall, repaired forms, and
+            originals that the paper cites.
         measured: evidence of its own statements that is a fitted rate or a statistic, and what decides the forms of
             those that are about a rate; negative controls aside.
         experiments: pages of experiments about its statements.
@@ -105,6 +109,17 @@ def stands_repaired(section: Section) -> list[VariantResult]:
     return [v for v in section.of("REPAIRED") if v.verdict not in FALLEN]
 
 
+def standing_readings(section: Section) -> list[VariantResult]:
+    """Printed readings of a statement that stand where another reading of the same part falls.
+
+    Args:
+        section: the statement.
+    """
+    forms = section.of("PRINTED")
+    falling = {v.variant.part for v in forms if v.verdict in FALLS}
+    return [v for v in forms if v.variant.part in falling and v.verdict not in (*FALLEN, Verdict.OUT_OF_SCOPE)]
+
+
 def guide_of(
     paper: str, title: str, sections: Sequence[Section], graph: nx.DiGraph,
     experiments: Mapping[str, Sequence[ExperimentPage]],
@@ -146,7 +161,7 @@ def _theorem(
         name, tuple(members), assumptions,
         tuple(s for s in others if s.verdict in FALLEN), tuple(s for s in others if s.verdict not in FALLEN),
         tuple(sorted(below - {section.claim.key for section in sections})),
-        tuple((s, v) for s, v in shown if v.variant.kind in (Kind.REPAIRED, Kind.SOURCE)),
+        tuple((s, v) for s, v in shown if v.variant.kind in (Kind.REPAIRED, Kind.SOURCE) or v in standing_readings(s)),
         tuple((s, v, e) for s, v in shown for e in v.evidence
               if not e.out_of_scope and (
                   e.fit is not None or e.rigor is Rigor.STATISTICAL or (s.place.kind == "rate" and e is decisive(v)))),
