@@ -197,6 +197,12 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_computation(
     require_folder(None)
 
 
+def test_results_do_not_go_among_the_modules_of_a_package(tmp_path: Path) -> None:
+    (tmp_path / "__init__.py").touch()
+    code, _, err = run("experiment", "rates", "--out", str(tmp_path))
+    assert (code, "is a Python package; results would lie among its modules" in err) == (2, True)
+
+
 # --- JSON -------------------------------------------------------------------------------------------------------
 
 NUMBER = (int, float, str)

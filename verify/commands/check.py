@@ -105,7 +105,7 @@ def report_command(
 
     Example: lemmata report report
 
-    Example: lemmata report report --experiments spread --experiments coordination
+    Example: lemmata report report --experiments out/spread --experiments out/coordination
     """
     path = folder / RUN_FILE
     if not path.is_file():

@@ -194,10 +194,13 @@ def require_folder(out: Path | None, *, make: bool = True) -> None:
         make: whether to make it; if not, only what is there is looked at.
 
     Raises:
-        typer.BadParameter: it is a file, lies in one, or cannot be written.
+        typer.BadParameter: it is a file, lies in one, cannot be written, or is a Python package, as ``rates`` is in a
+            clone.
     """
     if out is None:
         return
+    if (out / "__init__.py").exists():
+        raise typer.BadParameter(f"{str(out)!r} is a Python package; results would lie among its modules")
     there = next((place for place in (out, *out.absolute().parents) if os.path.lexists(place)), out)
     try:
         if make:

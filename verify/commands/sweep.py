@@ -17,7 +17,6 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.table import Table
 
-from mdp.optional import how_to_install
 from verify.commands import names
 from verify.commands.common import (
     INTERRUPTED,
@@ -169,6 +168,8 @@ def _cluster(backend: str | None, scheduler: str | None) -> Iterator[None]:
     try:
         distributed = import_module("distributed")
     except ImportError:
+        from mdp.optional import how_to_install
+
         raise typer.BadParameter(f"dask is not installed: {how_to_install('dask')}") from None
     with distributed.Client(scheduler):
         yield

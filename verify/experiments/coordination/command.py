@@ -48,7 +48,7 @@ def coordination_command(
 
     Shows how often each ends at an efficient equilibrium, with intervals, and what the paper's text leaves open.
 
-    Example: lemmata experiment coordination --agents 3 --runs 40 --out coordination
+    Example: lemmata experiment coordination --agents 3 --runs 40 --out out/coordination
     """
     from verify.experiments.coordination.runs import AGENTS, ALGORITHMS, BUDGETS, READINGS, coordination
     from verify.experiments.coordination.summary import as_json as summary_of

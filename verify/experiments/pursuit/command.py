@@ -59,7 +59,7 @@ def pursuit_command(
 
     CAC runs on the exactly solved miniature too, with J, J* and grad J beside it. Needs the extra lemmata[pursuit].
 
-    Example: lemmata experiment pursuit --out pursuit
+    Example: lemmata experiment pursuit --out out/pursuit
     """
     n_jobs = workers(jobs)
     given = {"--profile": profile, "--algorithms": algorithms, "--runs": runs, "--episodes": episodes, "--seed": seed}

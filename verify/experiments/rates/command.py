@@ -45,7 +45,7 @@ def rates_command(
     Beside each slope stand the exact floor, the floor a fit finds by itself, and how asymptotic the runs are. Quick
     takes a minute, full (T to 1e7) under half an hour.
 
-    Example: lemmata experiment rates --profile full --out rates
+    Example: lemmata experiment rates --profile full --out out/rates
     """
     from verify.experiments.rates import runs
 

@@ -76,7 +76,7 @@ def rlhf_command(
     Printed and repaired direction of Algorithm 1 on the same models, which are small ones that the program trains
     itself, or yours. Needs the extra lemmata[rlhf]; nothing is downloaded.
 
-    Example: lemmata experiment rlhf --out rlhf
+    Example: lemmata experiment rlhf --out out/rlhf
     """
     from verify.experiments.rlhf.runs import BUDGETS, DIRECTIONS, GOSSIP, SIGNS, Line, Source
 

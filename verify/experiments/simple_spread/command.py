@@ -69,7 +69,7 @@ def simple_spread_command(
     The best policy is exact for two, three and four agents, and so are the rewards of runs but for networks that see
     the state of more than two agents. Finished runs are kept in the folder: the same command goes on where it stopped.
 
-    Example: lemmata experiment simple-spread --figure all --out spread
+    Example: lemmata experiment simple-spread --figure all --out out/spread
     """
     from verify.experiments.simple_spread.lines import FIGURES, lines_of
     from verify.experiments.simple_spread.runs import BUDGETS, distinct, run_lines

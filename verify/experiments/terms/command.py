@@ -47,7 +47,7 @@ def terms_command(
     in width and depth follow the exact expected updates of random networks. Printed and repaired direction side by
     side, on a circular class, which can meet the theorem's assumptions, and on softmax policies, which cannot.
 
-    Example: lemmata experiment terms --out terms
+    Example: lemmata experiment terms --out out/terms
     """
     from verify.experiments.terms.sizes import PROFILES
     from verify.experiments.terms.study import run_study
