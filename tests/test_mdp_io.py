@@ -254,7 +254,9 @@ BAD_JSON = {
     "format": (text().replace("lemmata", "other"), r"format is 'other', not 'lemmata'"),
     "schema": (text().replace('"schema": 1', '"schema": 2'), r"schema is 2; this version reads schema 1"),
     "kind": (text().replace('"kind": "mdp"', '"kind": "car"'), r"kind is 'car'"),
-    "section": (text().replace('"kind": "mdp"', '"kind": "problem"'), r"key 'features' is missing"),
+    "section": (
+        text().replace('"kind": "mdp"', '"kind": "problem"'), r"keys 'features', 'policy', 'schedule' are missing"
+    ),
     "missing": (text().replace('"gamma": 0.5, ', ""), r"mdp: key 'gamma' is missing"),
     "extra": (text(**{"<script>\x07": 1}), r"unexpected key '<script>\\x07'"),
     "repeated": (text().replace('"gamma": 0.5', '"gamma": 0.5, "gamma": 0.6'), r"key 'gamma' is repeated"),

@@ -260,6 +260,7 @@ DOCUMENTS: list[tuple[str, Any]] = [
             "J": float, "J_error": float, "V": [float], "visitation": [float], "restart_stationary": [float],
             "stationary": None, "J_star": [float],
         },
+        "exactly": {},
     }),
     ("sweep ring3 --horizons 100,200 --seeds 2 --out SWEEP --dry-run", {
         "format": "lemmata-sweep-plan-1", "cells": int, "done": int, "damaged": int, "seconds": float,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from mdp import exact, ring3
+from mdp import FiniteMDP, exact, ring3
 from mdp.instances import periodic_trap
-from mdp.io import write_drn, write_json, write_npz
+from mdp.io import read_json, write_drn, write_json, write_npz
 from verify.cli import app
 
 
@@ -31,6 +33,55 @@ def test_check_and_exact(tmp_path: Path, suffix: str) -> None:
     found = json.loads(text)["values"]
     assert found["J"] == pytest.approx(exact(problem, np.zeros((3, 2))).J, rel=1e-12)
     assert found["J_star"][0] <= found["J_star"][1]
+
+
+BY_HAND = {
+    "format": "lemmata", "schema": 1, "kind": "mdp",
+    "mdp": {
+        "P": [[[1, 0], [1, 0]], [[0, 1], [0, 1]]], "r": [[[1, 0], ["1/2", 0.5]]], "initial": [1, 0],
+        "gamma": "999999/1000000", "n_actions": [2],
+    },
+}
+"""Two absorbing states that pay 1/2 on average: J is 500,000, and in doubles off by 1e-5 (gamma is rounded)."""
+
+
+def test_fractions_of_a_small_file_are_taken_as_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "by-hand.json"
+    path.write_text(json.dumps(BY_HAND), encoding="utf-8")
+    rounded = read_json(path)
+    assert isinstance(rounded, FiniteMDP)
+    V = np.linalg.solve(np.eye(2) - rounded.gamma * rounded.P.mean(axis=1), rounded.r[0].mean(axis=1))
+    assert abs(V[0] - 500_000) > 1e-7
+    code, text = run("exact", str(path), "--json")
+    document = json.loads(text)
+    assert (code, document["values"]["J"], document["values"]["J_error"]) == (0, 500_000, 0)
+    assert document["exactly"] == {"J": "500000", "J_star": "1000000"}
+    assert "J: 500000.0 exactly 500000" in run("exact", str(path))[1]
+
+
+def test_bounds_hold_for_the_numbers_of_the_file(tmp_path: Path) -> None:
+    thirds = json.loads(json.dumps(BY_HAND))
+    thirds["mdp"] |= {"r": [[["1/3", 0], ["1/7", 0.1]]], "gamma": "2/3"}
+    path = tmp_path / "thirds.json"
+    path.write_text(json.dumps(thirds), encoding="utf-8")
+    document = json.loads(run("exact", str(path), "--json")[1])
+    J, best = (Fraction(document["exactly"][name]) for name in ("J", "J_star"))
+    assert (J, best) == (Fraction(1, 2), 1)
+    values = document["values"]
+    assert abs(Fraction(values["J"]) - J) <= Fraction(values["J_error"])
+    assert Fraction(values["J_star"][0]) <= best <= Fraction(values["J_star"][1])
+    # rows that sum to one up to rounding only: the doubles are the problem, and no exact number is claimed
+    thirds["mdp"]["P"][0][0] = [0.3333333333333333, 0.6666666666666666]
+    path.write_text(json.dumps(thirds), encoding="utf-8")
+    assert json.loads(run("exact", str(path), "--json")[1])["exactly"] == {}
+
+
+def test_the_optimum_is_printed_as_an_enclosure() -> None:
+    text = run("exact", "ring3")[1]
+    low, high = map(float, re.search(r"J\* between: (\S+) and (\S+)", text).groups())  # type: ignore[union-attr]
+    found = json.loads(run("exact", "ring3", "--json")[1])["values"]["J_star"]
+    assert [low, high] == found
+    assert text.startswith("at the uniform policy")
 
 
 def test_exact_says_why_a_law_does_not_exist(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -503,3 +504,33 @@ def test_outcomes_are_evidence() -> None:
     witness = result.variants[1].evidence[0].witness
     assert witness is not None
     assert dict(witness.rows())["A"].count("[") == 3
+
+
+# --- near the ends, and mistakes in the sides ------------------------------------------------------------------------
+
+
+def visitation_gap(point: Any) -> tuple[Any, Any]:
+    """TV(d, mu) <= 2 (1 - gamma): false for slow chains, such as two states that are left with probability 1/100."""
+    view = point.exact()
+    return abs(view.visitation - view.stationary).sum() / 2, 2 * (1 - view.gamma)
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize("seed", range(3))
+def test_slow_chains_are_found_whatever_the_size(size: int, seed: int) -> None:
+    statement = Inequality("TV(d, mu) <= 2 (1 - gamma)", visitation_gap)
+    found = find_counterexample(statement, MDPFamily(size, (2,)), 4_000, np.random.default_rng(seed))
+    assert isinstance(found, Counterexample)
+    lhs, rhs = visitation_gap(found.instance)
+    assert lhs - rhs == rational(found.violation) > 0
+
+
+@pytest.mark.parametrize(("sides", "message"), [
+    (lambda p: (0.5 / (1 - p.exact().gamma), 0), "write constants with mdp.linear.rational"),
+    (lambda p: (p.exact().V, 2 * p.exact().V), r"the left side has shape \(.*it is one number"),
+    (lambda p: p.exact().J, "it gives two numbers, left and right"),
+    (lambda p: (np.sqrt(2 + p.exact().gamma), 0), "exact numbers have no roots"),
+], ids=["float constant", "vectors", "one number", "root"])  # fmt: skip
+def test_mistakes_in_the_sides_are_named_with_their_remedy(sides: Callable[[Any], Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        find_counterexample(Inequality("x", sides), MDPFamily(2, (2,)), 200, np.random.default_rng(0))

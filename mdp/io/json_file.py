@@ -22,6 +22,7 @@ from mdp.io.errors import FormatError, built, shown
 from mdp.io.exact_text import parse_rational, rational_text, readable_rational
 from mdp.io.rational_mdp import RationalMDP
 from mdp.io.schema import (
+    DEFAULTS,
     FORMAT,
     KINDS,
     SCHEMA_VERSION,
@@ -138,10 +139,11 @@ def _decoded(path: str | Path, document: dict[str, Any], section: str, *, exact:
     where, got = f"{path}: {section}", document[section]
     if not isinstance(got, dict):
         raise FormatError(f"{where} is not an object")
-    require_keys(where, got, set(SECTIONS[section]), {"labels"} if section == "mdp" else None)
+    may = {"labels", *DEFAULTS} if section == "mdp" else set()
+    require_keys(where, got, set(SECTIONS[section]) - may, may)
     part: dict[str, Any] = {}
     for key, rule in SECTIONS[section].items():
-        place, value = f"{where}.{key}", got[key]
+        place, value = f"{where}.{key}", got.get(key, DEFAULTS.get(key))
         if rule == "text":
             part[key] = _text(place, value)
         elif rule == "integers":

@@ -37,6 +37,9 @@ SECTIONS: dict[str, dict[str, Rule]] = {
 """Keys of each section and what they hold; an int is the number of dimensions of an array of numbers, 0 a single
 number. ``psi`` is one such array per agent."""
 
+DEFAULTS = {"reward_noise": "none", "name": ""}
+"""Keys that a file written by hand may leave out, and what they are then."""
+
 KINDS = {"mdp": ("mdp",), "problem": ("mdp", "policy", "features", "schedule")}
 """Sections of each kind of file."""
 
@@ -124,11 +127,13 @@ def require_keys(where: str, got: Mapping[str, Any], required: set[str], optiona
         optional: keys that may be there.
 
     Raises:
-        FormatError: naming the first missing or unexpected key.
+        FormatError: naming the missing keys, or the first unexpected one.
     """
     missing = sorted(required - set(got))
     if missing:
-        raise FormatError(f"{where}: key {missing[0]!r} is missing")
+        one = len(missing) == 1
+        names = ", ".join(map(repr, missing))
+        raise FormatError(f"{where}: {'key' if one else 'keys'} {names} {'is' if one else 'are'} missing")
     extra = sorted(set(got) - required - (optional or set()))
     if extra:
         raise FormatError(f"{where}: unexpected key {shown(extra[0])}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import zipfile
 from collections.abc import Callable, Mapping
-from math import prod
+from fractions import Fraction
+from math import inf, nextafter, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,8 +21,15 @@ if TYPE_CHECKING:
     from mdp.exact import Exact
     from mdp.features import Features
     from mdp.large import LargeMDP
+    from mdp.rational import RationalPoint
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Bundled MDPs, and those in files.")
+
+MOST_EXACT = 256
+"""Pairs of states and joint actions up to which a file is evaluated in fractions; ours: a second or two."""
+
+MOST_DIGITS = 60
+"""Longest exact number printed beside its double; ours. JSON has them all."""
 
 LABELS = {"J_error": "J error at most", "restart_residual": "restart law residual", "J_star": "J* between"}
 """Keys of the JSON document as people read them, where the two differ."""
@@ -111,30 +119,83 @@ def _mdp_and_kind(loaded: FiniteMDP | Problem | LargeMDP) -> tuple[FiniteMDP | L
 def exact_command(file: File, quiet: Bare = False, as_json: Json = False) -> None:
     """Exact quantities at the uniform policy, and the optimum, with error bounds.
 
+    Fractions and decimals of a small JSON or DRN file are taken as they stand there. Otherwise (large or binary files,
+    rows that sum to one up to rounding only, bundled instances) the numbers rounded to doubles are the problem that the
+    error bounds are about.
+
     Quantities that do not exist (a stationary law of a chain that does not mix) say why. With --quiet, a line
     "name TAB number TAB number ..." for each that exists, with all digits.
 
     Example: lemmata mdp exact problem.json --json
     """
     from mdp import FiniteMDP, J_star, Problem
-    from mdp.chain import PeriodicChainError, ReducibleChainError
 
     loaded = _read(file)
     mdp, _ = _mdp_and_kind(loaded)
     if not isinstance(mdp, FiniteMDP):
-        _print(_large_quantities(mdp), {}, quiet, as_json)
+        _print(_large_quantities(mdp), {}, {}, quiet, as_json)
+        return
+    stated = _as_stated(file, mdp)
+    if stated is not None:
+        _print(*_exact_quantities(stated), quiet, as_json)
         return
     view = _at_uniform(mdp, loaded.features if isinstance(loaded, Problem) else None)
     found: dict[str, Any] = {"J": view.J, "J_error": view.error("J").value_error}
+    values, missing = _values_and_laws(view)
+    best = J_star(mdp)
+    _print(found | values | {"J_star": [best.low, best.high]}, missing, {}, quiet, as_json)
+
+
+def _values_and_laws(view: Exact) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values and laws of a view as lists of floats, and why one does not exist."""
+    from mdp.chain import PeriodicChainError, ReducibleChainError
+    from mdp.linear import to_float
+
+    found: dict[str, Any] = {}
     missing: dict[str, str] = {}
     for name in ("V", "visitation", "restart_stationary", "stationary"):
         try:
-            found[name] = getattr(view, name).tolist()
+            found[name] = to_float(getattr(view, name)).tolist()
         except (ReducibleChainError, PeriodicChainError) as error:
             found[name], missing[name] = None, str(error)
-    best = J_star(mdp)
-    found["J_star"] = [best.low, best.high]
-    _print(found, missing, quiet, as_json)
+    return found, missing
+
+
+def _as_stated(file: str, mdp: FiniteMDP) -> RationalPoint | None:
+    """The MDP of a small file with its fractions and decimals as they stand there, at the uniform policy.
+
+    None for bundled instances, binary and large files, and rows that sum to one up to rounding only: there the doubles
+    are the problem.
+    """
+    from mdp.io import FormatError, read_drn, read_json_exact
+
+    path = Path(file)
+    if mdp.n_states * mdp.n_joint_actions > MOST_EXACT or path.suffix not in (".json", ".drn"):
+        return None
+    try:
+        rational = read_drn(path) if path.suffix == ".drn" else read_json_exact(path)
+        return rational.tabular_uniform()
+    except (FormatError, ValueError):  # what can be said against the file has been said when it was read
+        return None
+
+
+def _exact_quantities(point: RationalPoint) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    """Quantities of an exact problem: doubles with what they were rounded by, reasons, and exact numbers as text."""
+    from mdp import J_star
+
+    view = point.exact()
+    J, best = _fraction(view.J), _fraction(J_star(point).J)
+    off = abs(Fraction(float(J)) - J)
+    values, missing = _values_and_laws(view)
+    found = {"J": float(J), "J_error": nextafter(float(off), inf) if off else 0.0, **values}
+    found["J_star"] = [
+        x if Fraction(x) == best else nextafter(x, end) for x, end in ((float(best), -inf), (float(best), inf))
+    ]
+    return found, missing, {"J": str(J), "J_star": str(best)}
+
+
+def _fraction(value: Any) -> Fraction:
+    return Fraction(int(value.p), int(value.q))
 
 
 def _large_quantities(mdp: LargeMDP) -> dict[str, Any]:
@@ -154,12 +215,16 @@ def _large_quantities(mdp: LargeMDP) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print(found: Mapping[str, Any], missing: Mapping[str, str], quiet: bool, as_json: bool) -> None:
+def _print(
+    found: Mapping[str, Any], missing: Mapping[str, str], exactly: Mapping[str, str], quiet: bool, as_json: bool
+) -> None:
     import numpy as np
 
     if as_json:
-        emit("mdp-exact", {"policy": "uniform", "values": found, "missing": missing})
+        emit("mdp-exact", {"policy": "uniform", "values": found, "missing": missing, "exactly": exactly})
         return
+    if not quiet:
+        say("at the uniform policy, and J* over all policies:")
     for name, value in found.items():
         if quiet:
             numbers = value if isinstance(value, list) else [value]
@@ -167,9 +232,16 @@ def _print(found: Mapping[str, Any], missing: Mapping[str, str], quiet: bool, as
                 say("\t".join([name, *map(repr, map(float, numbers))]))
         elif name in missing:
             say(f"{LABELS.get(name, name)}: none: {missing[name]}")
+        elif name == "J_star":  # rounded for the eye it would no longer enclose
+            say(f"{LABELS[name]}: {float(value[0])!r} and {float(value[1])!r}{_is(exactly.get(name, ''))}")
         else:
             text = np.array2string(np.array(value), precision=6) if isinstance(value, list) else value
-            say(f"{LABELS.get(name, name)}: {text}")
+            say(f"{LABELS.get(name, name)}: {text}{_is(exactly.get(name, ''))}")
+
+
+def _is(exact: str) -> str:
+    """An exact number beside its double, if it is short enough to read."""
+    return f"   exactly {exact}" if 0 < len(exact) <= MOST_DIGITS else ""
 
 
 def _at_uniform(mdp: FiniteMDP, features: Features | None) -> Exact:

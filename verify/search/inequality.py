@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from flint import arb, fmpq
+from flint.utils.flint_exceptions import DomainError
 
 from mdp.chain import PeriodicChainError, ReducibleChainError
 from mdp.linear import rational
@@ -49,7 +50,7 @@ class Inequality:
             return None
         if pair is None:
             return None
-        left, right = float(pair[0]), float(pair[1])
+        left, right = (float(side) for side in _two_numbers(pair, self.text))
         return (left, right) if isfinite(left) and isfinite(right) else None
 
     def at_exact(self, instance: Any) -> tuple[fmpq | arb, fmpq | arb] | None:
@@ -59,13 +60,28 @@ class Inequality:
             instance: an exact instance.
 
         Raises:
-            TypeError: a side is a float, which certifies nothing.
+            TypeError: a side is a float, which certifies nothing, or is no number, or needs a root.
         """
         try:
             pair = (self.exact_sides or self.sides)(instance)
         except UNDEFINED:
             return None
-        return None if pair is None else (_certain(pair[0], self.text), _certain(pair[1], self.text))
+        except TypeError as error:
+            if "fmpq" not in str(error):
+                raise
+            raise TypeError(
+                f"{self.text}: a float or another inexact number met an exact one ({error}); write constants with "
+                "mdp.linear.rational, or give exact_sides"
+            ) from error
+        except DomainError as error:
+            raise TypeError(
+                f"{self.text}: {error}; exact numbers have no roots: compare squares, or give exact_sides with "
+                "enclosures (flint.arb)"
+            ) from error
+        if pair is None:
+            return None
+        left, right = _two_numbers(pair, self.text)
+        return _certain(left, self.text), _certain(right, self.text)
 
 
 def as_inequality(statement: Inequality | Callable[[Any], Any]) -> Inequality:
@@ -105,6 +121,19 @@ def lower_end(value: fmpq | arb) -> Fraction | None:
         return None
     mantissa, exponent = bottom.man_exp()
     return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+
+
+def _two_numbers(pair: Any, text: str) -> tuple[Any, Any]:
+    """The two sides, each a single number."""
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise TypeError(f"{text}: sides gave {pair!r}; it gives two numbers, left and right")
+    for name, side in zip(("left", "right"), pair, strict=True):
+        if np.ndim(side):
+            raise TypeError(
+                f"{text}: the {name} side has shape {np.shape(side)}; it is one number: take the max or the sum, or "
+                "the max of left minus right against 0"
+            )
+    return pair[0], pair[1]
 
 
 def _certain(value: Any, text: str) -> fmpq | arb:

@@ -67,6 +67,9 @@ def cheaper(value: fmpq, low: fmpq, high: fmpq) -> Iterator[fmpq]:
     simple = {fmpq(n, d) for d in range(1, 5) for n in range(-4, 5)}
     allowed = sorted((x for x in simple if low <= x <= high and cost(x) < cost(value)), key=cost)[:SIMPLER]
     yield from allowed
+    if value.q > DENOMINATORS[-1]:  # what is left of a float: a power of ten may do as well
+        powers = [x for d in (10, 100, 1_000) for x in (fmpq(1, d), 1 - fmpq(1, d))]
+        yield from (x for x in powers if low <= x <= high and cost(x) < cost(value))
     for d in DENOMINATORS:
         if d >= value.q:
             return
