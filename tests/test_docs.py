@@ -123,8 +123,8 @@ def run_block(block: Block, namespace: dict[str, Any]) -> str:
         if words[:3] == ["pip", "install", "-e"]:
             install(Path(words[3]))
             continue
-        if words[0] == "pytest":
-            said += run_pytest(words[1:])
+        if words[:3] == ["python", "-m", "pytest"]:
+            said += run_pytest(words[3:])
             continue
         announced = re.search(r"# exit code (\d+)", line)
         assert words[0] == "lemmata", f"line {block.line}: {line} is no command of ours"

@@ -105,6 +105,9 @@ def largest(values: Iterable[float]) -> float:
 def problem_witness(point: RationalPoint, summary: str, **more: object) -> Witness:
     """A witness that shows the whole problem.
 
+    Features of the policies are shown where a further value is about their parameters, one number for each agent and
+    parameter, and they are not tabular (a logit for each state and action).
+
     Args:
         point: the problem.
         summary: what it shows.
@@ -114,7 +117,19 @@ def problem_witness(point: RationalPoint, summary: str, **more: object) -> Witne
     values["gamma"] = point.gamma
     for i, table in enumerate(point.tables):
         values[f"pi_{i}(a|s)"] = table
+    parameters = (len(point.psi), point.psi[0].shape[2])
+    if any(np.shape(value) == parameters for value in more.values()) and not _tabular(point):
+        values |= {f"psi_{i}(s,a)": psi for i, psi in enumerate(point.psi)}
     return Witness(summary, {**values, **more})
+
+
+def _tabular(point: RationalPoint) -> bool:
+    """Whether every state and action has a logit of its own, the first one for action 0 of state 0."""
+    S, widest = len(point.initial), max(point.n_actions)
+    logits = np.eye(S * widest, dtype=int).reshape(S, widest, S * widest)
+    return all(
+        psi.shape[2] == S * widest and bool((psi == logits[:, : psi.shape[1]]).all()) for psi in point.psi
+    )
 
 
 def misalignment(direction: np.ndarray, gradient: np.ndarray) -> fmpq:

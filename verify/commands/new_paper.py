@@ -38,4 +38,4 @@ def new_paper_command(
     elif not quiet:
         for path in written:
             say(f"wrote {path}")
-        say(f"\nNow: pip install -e {folder}; lemmata verify {name}; cd {folder} && pytest")
+        say(f"\nNow: pip install -e {folder}; lemmata verify {name}; pip install pytest; python -m pytest {folder}")
