@@ -118,7 +118,7 @@ def problem_witness(point: RationalPoint, summary: str, **more: object) -> Witne
     for i, table in enumerate(point.tables):
         values[f"pi_{i}(a|s)"] = table
     parameters = (len(point.psi), point.psi[0].shape[2])
-    if any(np.shape(value) == parameters for value in more.values()) and not _tabular(point):
+    if any(getattr(value, "shape", ()) == parameters for value in more.values()) and not _tabular(point):
         values |= {f"psi_{i}(s,a)": psi for i, psi in enumerate(point.psi)}
     return Witness(summary, {**values, **more})
 

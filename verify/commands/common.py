@@ -209,7 +209,8 @@ def require_folder(out: Path | None, *, make: bool = True) -> None:
         with tempfile.TemporaryFile(dir=there):  # also finds a full disk, and what root may do but the disk refuses
             pass
     except (OSError, ValueError) as error:  # ValueError: a null character
-        reason = getattr(error, "strerror", None) or str(error)
+        file = next((place for place in (out, *out.parents) if place.is_file()), None)
+        reason = f"{str(file)!r} is a file" if file else getattr(error, "strerror", None) or str(error)
         raise typer.BadParameter(f"cannot write into {str(out)!r}: {reason}") from None
 
 

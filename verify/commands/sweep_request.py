@@ -60,8 +60,12 @@ def parse_horizons(text: str) -> list[int]:
     if ":" not in text:
         return require_horizons([_whole("horizons", part, MOST_HORIZON) for part in text.split(",")])
     parts = [_whole("horizons", part, MOST_HORIZON) for part in text.split(":")]
-    if len(parts) not in (2, 3) or min(parts) < 1:
-        raise ValueError(f"horizons is {text!r}; a grid is first:last or first:last:points per decade, as 1e3:1e6:2")
+    form = f"horizons is {text!r}; a grid is first:last or first:last:points per decade, as 1e3:1e6:2"
+    if len(parts) not in (2, 3):
+        raise ValueError(form)
+    for name, part in zip(("first", "last", "points per decade"), parts, strict=False):
+        if part < 1:
+            raise ValueError(f"{form}; here {name} is {part}, and it is at least 1")
     return geometric_horizons(*parts)
 
 
