@@ -52,8 +52,8 @@ def _package(name: str) -> str:
     """Name of the package of a paper, after making sure that it can be one."""
     if not NAME.fullmatch(name):
         raise ValueError(
-            f"name is {name!r}; begin with a lower case letter, then use lower case letters, digits and single hyphens, "
-            "such as 'bhandari2018'"
+            f"name is {name!r}; begin with a lower case letter, then use lower case letters, digits and single "
+            "hyphens, such as 'bhandari2018'"
         )
     package = name.replace("-", "_")
     if name in BUNDLED:
