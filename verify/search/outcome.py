@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -109,6 +109,9 @@ class Survived:
     def evidence(self, quantity: str, tolerance: float = 0.0) -> Evidence:
         """Evidence that stands as far as double precision goes: the largest violation against a tolerance.
 
+        A violation that floats see and no exact evaluation certifies refutes nothing: where both sides are rounding
+        errors of zero, floats see what they like. The evidence is then undecided.
+
         Args:
             quantity: the violation in words.
             tolerance: rounding that equality needs.
@@ -118,10 +121,16 @@ class Survived:
         """
         if self.best is None:
             raise ValueError(f"{quantity}: the statement was defined at none of the points tried")
-        return exact_evidence(
+        evidence = exact_evidence(
             quantity, self.best, tolerance, Relation.AT_MOST, rigor=Rigor.FLOAT, instances=self.spent.evaluations,
             note=f"survived a search: {self.spent.words}",
         )
+        if self.best <= tolerance:
+            return evidence
+        return replace(
+            evidence, undecided=f"floats see {self.best:.3g}, which no exact evaluation certifies: rounding, or a "
+            "violation that the roundings tried miss; more exact evaluations would tell",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

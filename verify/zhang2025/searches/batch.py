@@ -145,12 +145,16 @@ def diagonal_exact_critic(numerator: int = 1, denominator: int = 1) -> Raw:
 def conditional_means(sign: int = 1) -> Callable[[Joint], Any]:
     """Relative gap of (30) repaired: ``E[delta psi | s] = E[Adv psi | s]`` in every state, visited or not.
 
+    Undefined where the scores are next to nothing: there they are rounding errors of zero.
+
     Args:
         sign: of the TD error.
     """
 
     def gap(joint: Joint) -> Any:
         b = chain(joint, "v")
+        if not abs(b.score).max() > small(b.score.flat[0]):  # features that do not tell actions apart: rounding
+            return None
         pi = joint.view.pi.reshape(-1)
         mean_td = (b.kernel * b.delta).sum(axis=1) * sign
         inside = [b.states == s for s in range(max(b.states) + 1)]
