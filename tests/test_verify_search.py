@@ -17,7 +17,7 @@ from mdp.networks.schedule import disagreement_norm, row_deviation
 from mdp.rational import RationalPoint
 from verify.claim import Claim, control, printed, statement
 from verify.context import PROFILES, Context
-from verify.evidence import Rigor, Verdict, combine
+from verify.evidence import Rigor, Verdict, combine, judge
 from verify.runner import run_claims
 from verify.search import (
     Budget,
@@ -35,9 +35,11 @@ from verify.search.consensus_family import cycles
 from verify.search.family import normalised_rows
 from verify.search.hunt import Hunt
 from verify.search.inequality import as_inequality
+from verify.search.outcome import Spent
 from verify.search.simplest import cheaper, descendants, rounded
 from verify.search.stages import Objective, evolve, polish, sample
 from verify.zeng2022.setting.lower_level import mean_update
+from verify.zhang2025.searches.batch import WITHOUT_ERROR, conditional_means
 
 
 def seeded(seed: int = 0) -> np.random.Generator:
@@ -534,3 +536,24 @@ def test_slow_chains_are_found_whatever_the_size(size: int, seed: int) -> None:
 def test_mistakes_in_the_sides_are_named_with_their_remedy(sides: Callable[[Any], Any], message: str) -> None:
     with pytest.raises(TypeError, match=message):
         find_counterexample(Inequality("x", sides), MDPFamily(2, (2,)), 200, np.random.default_rng(0))
+
+
+def test_a_violation_that_only_floats_see_refutes_nothing() -> None:
+    seen = Survived(0.47, -1e-16, 0, Spent(400, 20, 0.1))
+    evidence = seen.evidence("x", tolerance=1e-10)
+    assert judge(evidence) is Verdict.INCONCLUSIVE
+    assert "floats see 0.47, which no exact evaluation certifies" in evidence.undecided
+    assert judge(Survived(1e-12, 0.0, 0, Spent(400, 20, 0.1)).evidence("x", tolerance=1e-10)) is Verdict.HOLDS
+
+
+def test_scores_that_are_rounding_errors_decide_nothing_about_eq_30() -> None:
+    """Two actions with equal features: the relative gap of the float twin was one there, in a true identity."""
+    low, high = (np.array([float(x) for x in end]) for end in WITHOUT_ERROR.bounds)
+    features = (low == -1) & (high == 1)
+    assert features.any()
+    for seed in range(20):
+        point = np.random.default_rng(seed).uniform(low, high)
+        gap = conditional_means()(WITHOUT_ERROR.build(point))
+        assert gap is None or gap < 1e-12
+        point[features] = 1 / 3 + 1e-17
+        assert conditional_means()(WITHOUT_ERROR.build(point)) is None
