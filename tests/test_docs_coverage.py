@@ -38,7 +38,7 @@ SOURCE = re.compile(
 """What counts as a source: a paper with its year, one of the ledgers, or the word *ours*."""
 
 NO_FORMULA = {
-    "mdp": """__init__ io/__init__ io/rational_mdp io/schema problem testing/__init__ testing/mdps
+    "mdp": """__init__ io/__init__ io/rational_mdp io/schema optional problem testing/__init__ testing/mdps
         testing/problems large/protocol large/rewards certify/certificate io/drn_parse""",
     "rates": """__init__ atomic cells claims describe files request store fit/data synthetic
         progress sweep workers""",

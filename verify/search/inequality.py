@@ -42,6 +42,9 @@ class Inequality:
 
         Args:
             instance: a float instance.
+
+        Raises:
+            TypeError: not two numbers.
         """
         try:
             with np.errstate(all="ignore"):
