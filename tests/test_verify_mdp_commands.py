@@ -76,6 +76,15 @@ def test_bounds_hold_for_the_numbers_of_the_file(tmp_path: Path) -> None:
     assert json.loads(run("exact", str(path), "--json")[1])["exactly"] == {}
 
 
+def test_larger_files_are_evaluated_in_doubles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "by-hand.json"
+    path.write_text(json.dumps(BY_HAND), encoding="utf-8")
+    monkeypatch.setattr("verify.commands.mdp.MOST_EXACT", 7)  # P has eight entries
+    document = json.loads(run("exact", str(path), "--json")[1])
+    assert document["exactly"] == {}
+    assert document["values"]["J"] != 500_000
+
+
 def test_the_optimum_is_printed_as_an_enclosure() -> None:
     text = run("exact", "ring3")[1]
     low, high = map(float, re.search(r"J\* between: (\S+) and (\S+)", text).groups())  # type: ignore[union-attr]

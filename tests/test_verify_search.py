@@ -508,7 +508,7 @@ def test_outcomes_are_evidence() -> None:
     assert dict(witness.rows())["A"].count("[") == 3
 
 
-# --- near the ends, and mistakes in the sides ------------------------------------------------------------------------
+# --- slow chains, and mistakes in the sides --------------------------------------------------------------------------
 
 
 def visitation_gap(point: Any) -> tuple[Any, Any]:
@@ -536,6 +536,12 @@ def test_slow_chains_are_found_whatever_the_size(size: int, seed: int) -> None:
 def test_mistakes_in_the_sides_are_named_with_their_remedy(sides: Callable[[Any], Any], message: str) -> None:
     with pytest.raises(TypeError, match=message):
         find_counterexample(Inequality("x", sides), MDPFamily(2, (2,)), 200, np.random.default_rng(0))
+
+
+def test_what_is_left_of_a_float_gives_way_to_a_power_of_ten() -> None:
+    tiny, zero, one = fmpq(3022314549036573, 302231457925971842713117), fmpq(0), fmpq(1)  # 1e-8: it rounds to zero
+    assert {fmpq(1, 10), fmpq(1, 100), fmpq(1, 1000)} <= set(cheaper(tiny, zero, one))
+    assert fmpq(1, 100) not in set(cheaper(fmpq(1, 1001), zero, one))  # a number to read already
 
 
 def test_a_violation_that_only_floats_see_refutes_nothing() -> None:

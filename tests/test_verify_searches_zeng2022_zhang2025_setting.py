@@ -109,7 +109,7 @@ CONTROLS: dict[str, tuple[str, Inequality, int]] = {
         "eq-6::repaired[quasi-optimal, one kernel]", scale_free("", zhang.misfit(True, Fraction(9, 10))), 1200,
     ),
     "0.9 of the floor": ("assumption-5.6::repaired[floor]", scale_free("", zhang.floor(Fraction(9, 10))), 400),
-    "3/4 of the error term": ("lemma-5.7::repaired", scale_free("", zhang.domination(Fraction(3, 4))), 8000),
+    "3/4 of the error term": ("lemma-5.7::repaired", scale_free("", zhang.domination(Fraction(3, 4))), 4000),
     "a coupled reward": ("remark-3::repaired[additive]", identity("", zhang.additive_error(1)), 60),
     "a tenth of both constants": (
         "assumption-5.8-J::repaired", scale_free("", smooth.descent(Fraction(1, 10))), 300,

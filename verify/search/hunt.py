@@ -23,9 +23,6 @@ NOISE = 1e-9
 FIRST_SHARE = 0.7
 """Share of the float evaluations for finding a violation; the rest is for shrinking it. Ours."""
 
-EDGE_SHARE = 0.3
-"""Share of what is left after `FIRST_SHARE` for points near the ends, if nothing was found before. Ours."""
-
 Measure = Callable[[Any, Any], Any]
 """Value to maximise, from the two sides (floats, rationals or enclosures): a difference or a ratio."""
 
@@ -84,13 +81,12 @@ class Hunt:
         """Whether wall time has run out."""
         return self.budget.seconds is not None and time.perf_counter() - self.started > self.budget.seconds
 
-    def explore(self, family: Family, limit: int, *, near_ends: bool = False) -> list[tuple[float, np.ndarray]]:
+    def explore(self, family: Family, limit: int) -> list[tuple[float, np.ndarray]]:
         """Best float points of a family, best first, each with its value and its flat parameters.
 
         Args:
             family: where.
             limit: evaluations at most.
-            near_ends: sample near the ends of the parameters' ranges.
         """
 
         def value(point: np.ndarray) -> float | None:
@@ -102,7 +98,7 @@ class Hunt:
         low, high = (to_float(end) for end in family.bounds)
         left = max(min(limit, self.budget.evaluations - self.evaluations), 0)
         objective = Objective(value, low, high, left, self.expired)
-        explore(objective, self.rng, near_ends=near_ends)
+        explore(objective, self.rng)
         self.evaluations += objective.count
         if objective.best:
             self.best = max(objective.best[0][0], self.best if self.best is not None else -np.inf)
@@ -123,19 +119,6 @@ class Hunt:
         for small in below:
             yield small, self.explore(small, each)
         yield family, self.explore(family, total - each * len(below))
-
-    def edges(self, family: Family) -> Iterator[tuple[Family, list[tuple[float, np.ndarray]]]]:
-        """Best float points, flat, from samples near the ends of ranges, with `EDGE_SHARE` of what is left.
-
-        Slow chains and nearly deterministic policies lie there. The smaller families come first, as in `descend`.
-
-        Args:
-            family: the largest.
-        """
-        places = [*descendants(family), family]
-        each = int(EDGE_SHARE * (self.budget.evaluations - self.evaluations)) // len(places)
-        for place in places if each else ():
-            yield place, self.explore(place, each, near_ends=True)
 
     def restart(self, family: Family) -> Iterator[tuple[Family, list[tuple[float, np.ndarray]]]]:
         """The family and flat points, again from new samples, until the float evaluations are spent.

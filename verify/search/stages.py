@@ -1,4 +1,4 @@
-"""Float stages of a search: samples (random, on coarse grids, near the ends), differential evolution, polishing."""
+"""Float stages of a search: random and coarse-grid samples, differential evolution, local polishing."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ GRID = (1, 1, 2, 3, 4)
 SPARSITY = (0.0, 0.3, 0.6, 0.0, 0.8, 0.5)
 """Shares of coordinates that grid points set to zero, or to the end next to it, in turn; ours: sparse kernels,
 paths among graphs."""
-
-DECADES = 3.0
-"""How near to an end points are drawn, as a share of the range; ours: 1/1000 still is a number to read."""
 
 POPULATION = 40
 """Members of the differential evolution at most; ours: many generations matter more than many members."""
@@ -109,24 +106,6 @@ def sample(objective: Objective, rng: np.random.Generator, count: int) -> None:
         objective.negative(np.where(zeros, np.clip(0.0, low, high), point))
 
 
-def sample_near_ends(objective: Objective, rng: np.random.Generator, count: int) -> None:
-    """Random points with half of their coordinates near an end, at a distance that is uniform on a logarithmic scale.
-
-    Chains that hardly ever leave a state, policies that are nearly deterministic, discounts near their largest: neither
-    uniform points nor grids come there.
-
-    Args:
-        objective: evaluated.
-        rng: randomness.
-        count: points.
-    """
-    low, high = objective.low[objective.free], objective.high[objective.free]
-    for _ in range(count):
-        far = (high - low) * 10.0 ** -rng.uniform(0, DECADES, low.size)
-        near = np.where(rng.uniform(size=low.size) < 0.5, low + far, high - far)
-        objective.negative(np.where(rng.uniform(size=low.size) < 0.5, near, rng.uniform(low, high)))
-
-
 def evolve(objective: Objective, rng: np.random.Generator, count: int) -> None:
     """Differential evolution from the best points and random ones.
 
@@ -170,13 +149,12 @@ def polish(objective: Objective, count: int, starts: int = 2) -> None:
         minimize(objective.negative, start, method="Nelder-Mead", bounds=ends, options={"maxfev": each})
 
 
-def explore(objective: Objective, rng: np.random.Generator, *, near_ends: bool = False) -> bool:
+def explore(objective: Objective, rng: np.random.Generator) -> bool:
     """All stages within the objective's limit: 40 % samples, 40 % evolution, the rest polishing.
 
     Args:
         objective: evaluated.
         rng: randomness.
-        near_ends: sample near the ends of the box.
 
     Returns:
         Whether the search ended by itself, rather than by running out of evaluations or time.
@@ -186,7 +164,7 @@ def explore(objective: Objective, rng: np.random.Generator, *, near_ends: bool =
         if not objective.free.any():
             objective.negative(objective.low[objective.free])
             return True
-        (sample_near_ends if near_ends else sample)(objective, rng, share)
+        sample(objective, rng, share)
         evolve(objective, rng, share)
         polish(objective, objective.limit - objective.count)
     except SpentError:
